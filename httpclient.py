@@ -1,0 +1,1678 @@
+"""Streaming HTTP/1.1 for Python: one file, standard library only, Python 3.10+.
+
+    from httpclient import get
+
+    with get("https://example.com/feed", stream=True) as response:
+        for line in response.iter_lines():
+            print(line)
+
+In reading order: errors; what is sent (URL, request, redirects, proxies); ``ResponseParser`` (bytes in, head and body
+out, no I/O); TLS over two memory buffers; the two shells that do I/O, ``_BlockingWire`` on sockets and ``_AsyncWire``
+on asyncio; ``Exchange`` and ``AsyncExchange``, one request and its answer, written once for both; responses and
+``request``/``get``/``post`` and their ``async_`` twins; ``ASGITransport`` and ``WSGITransport``, web applications
+called in-process. One connection for each request, no pool: made for answers that last.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from errno import EINPROGRESS, EWOULDBLOCK
+from threading import RLock
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+    from typing import Any, Coroutine, TypeVar
+
+    _T = TypeVar("_T")
+
+__all__ = [
+    "ASGITransport", "AsyncExchange", "AsyncResponse", "BodyError", "CertificateError", "ConnectError", "Exchange",
+    "HTTPClientError", "Headers", "InvalidRequestError", "ProtocolError", "ProxyError", "RedirectError",
+    "RequestTimeout", "Response", "ResponseParser", "StatusError", "WSGITransport", "async_get", "async_post",
+    "async_request", "get", "post", "request",
+]  # fmt: skip
+
+_READ = 65536  # bytes asked of a socket at a time; what is there is handed over, however little
+_MAX_HEAD = 65536  # bytes of a head, of trailers
+_MAX_CHUNK_LINE = 8192
+_MAX_INTERIM = 64  # answers of 1xx before the one that counts
+
+
+# --- errors -----------------------------------------------------------------------------------------------------
+
+
+class HTTPClientError(Exception):
+    """Base of all errors here. `fatal`: to try again cannot help. Texts hold no user-info, query or header value."""
+
+    fatal = False
+
+
+class InvalidRequestError(HTTPClientError, ValueError):
+    """What the caller gave cannot be sent; nothing was."""
+
+    fatal = True
+
+
+class ConnectError(HTTPClientError, ConnectionError):
+    """No answer: not resolved, refused, reset, or closed before the head was complete."""
+
+
+class ProxyError(ConnectError):
+    """The proxy, not the server, could not be reached or refused."""
+
+
+class RequestTimeout(HTTPClientError, TimeoutError):
+    """`timeout` or `idle_timeout` has passed."""
+
+
+class BodyError(HTTPClientError, ConnectionError):
+    """The body was cut short, or its framing or coding is broken."""
+
+
+class ProtocolError(HTTPClientError, ConnectionError):
+    """The answer is not HTTP/1, or is coded in a way not understood here."""
+
+    fatal = True
+
+
+class CertificateError(HTTPClientError, ConnectionError):
+    """The server's certificate was not accepted."""
+
+    fatal = True
+
+
+class RedirectError(HTTPClientError, ConnectionError):
+    """A redirect that is not followed: too many, to an insecure or impossible place."""
+
+    fatal = True
+
+
+class StatusError(HTTPClientError):
+    """Raised by `raise_for_status`; `response` has the rest."""
+
+    def __init__(self, message: str, response: Any) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+def _reason(error: OSError) -> str:
+    """Why, in the system's words. asyncio puts its own in their place, and several errors into one text."""
+    number = re.search(r"\[Errno ([0-9]+)\]", str(error))
+    return os.strerror(int(number[1])) if number else error.strerror or str(error)
+
+
+def _shown(text: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+# --- what is sent -----------------------------------------------------------------------------------------------
+
+_URL = re.compile(
+    r"(?i:(https?))://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?([/?][^#]*)?(#.*)?"
+)
+_UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")  # neither reserved nor unreserved (RFC 3986, 2.2, 2.3), nor "%"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
+_NOT_IN_FIELD = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
+_FRAMING = frozenset(
+    "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
+)
+_ACROSS_ORIGINS = frozenset(
+    "accept accept-encoding accept-language cache-control content-type last-event-id user-agent".split()
+)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class URL:
+    """An http or https URL taken apart. Raises `InvalidRequestError` without repeating what may be secret."""
+
+    __slots__ = ("authority", "host", "port", "scheme", "target", "userinfo")
+
+    def __init__(self, text: str) -> None:
+        match = _URL.fullmatch(text) if not _CONTROL.search(text) else None
+        if match is None:
+            raise InvalidRequestError("not a URL of the form http(s)://host[:port][/path][?query], or one with control"
+                                      " characters")  # fmt: skip
+        scheme, self.userinfo, host, port, target, _ = match.groups()
+        self.scheme = scheme.lower()
+        self.host = _host(host)
+        self.port = int(port[:6]) if port else self.default_port
+        if not 0 < self.port < 65536:
+            raise InvalidRequestError("the port of a URL is a number from 1 to 65535")
+        name = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
+        self.authority = name if self.port == self.default_port else f"{name}:{self.port}"
+        target = target or "/"
+        raw = (target if target[0] == "/" else "/" + target).encode("utf-8", "surrogatepass")
+        self.target = _UNENCODED.sub(lambda m: b"%%%02X" % m[0][0], raw).decode()
+
+    @property
+    def default_port(self) -> int:
+        return 443 if self.scheme == "https" else 80
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        return self.scheme, self.host, self.port
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.target}"
+
+    def shown(self) -> str:
+        """For messages: without user-info and query."""
+        return f"{self.scheme}://{self.authority}{self.target.partition('?')[0]}"
+
+
+def _host(host: str) -> str:
+    if host[0] == "[":
+        address, percent, zone = host[1:-1].partition("%")
+        try:
+            socket.inet_pton(socket.AF_INET6, address)
+        except OSError:
+            raise InvalidRequestError("the address in brackets is not IPv6") from None
+        return address.lower() + (percent and "%" + zone.removeprefix("25"))
+    if not host.isascii():
+        if set(host) & set("ßς\u200c\u200d"):  # IDNA 2003, which is in the library, would go elsewhere than browsers
+            raise InvalidRequestError("host names with ß, ς, ZWJ, ZWNJ: give them in their ASCII form (xn--...)")
+        try:
+            host = host.encode("idna").decode()
+        except UnicodeError:
+            raise InvalidRequestError("the host name of the URL is not a valid international name") from None
+    labels = host.removesuffix(".").split(".")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", host) or not all(0 < len(label) < 64 for label in labels):
+        raise InvalidRequestError("the host name of the URL is not valid")
+    return host.lower()
+
+
+def _basic(userinfo: str) -> str:
+    """Credentials of a URL as basic authentication (RFC 7617)."""
+    from binascii import b2a_base64
+    from urllib.parse import unquote_to_bytes
+
+    user, _, password = userinfo.partition(":")
+    return "Basic " + b2a_base64(unquote_to_bytes(user) + b":" + unquote_to_bytes(password), newline=False).decode()
+
+
+class Request:
+    """One request, checked: method, `URL`, header lines, body."""
+
+    __slots__ = ("content", "headers", "method", "url")
+
+    def __init__(self, method: str, url: str | URL, headers: Any = None, content: bytes | None = None) -> None:
+        if not _TOKEN.fullmatch(method):
+            raise InvalidRequestError("the method is not a token (RFC 9110, 9.1)")
+        if not isinstance(content, (bytes, bytearray, memoryview, type(None))):
+            raise TypeError("content is bytes")
+        self.method = method
+        self.url = url if isinstance(url, URL) else URL(url)
+        self.content = content
+        self.headers: list[tuple[str, str]] = []
+        for name, value in headers.items() if hasattr(headers, "items") else headers or ():
+            self._add(name, value)
+
+    def _add(self, name: str, value: str) -> None:
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError("names and values of headers are strings")
+        if not _TOKEN.fullmatch(name):
+            raise InvalidRequestError(f"{_shown(name[:40])!r} is not the name of a header")
+        if name.lower() in _FRAMING:
+            raise InvalidRequestError(f"the header {name} is for this client to set")
+        if _NOT_IN_FIELD.search(value):
+            raise InvalidRequestError(f"the value of the header {name} has control characters")
+        if not value.isascii() and max(value) > "\xff":
+            raise InvalidRequestError(f"the value of the header {name} has characters beyond Latin-1")
+        self.headers.append((name, value.strip(" \t")))
+
+    def encode(self, proxy: URL | None = None) -> bytes:
+        """Head and body (RFC 9112, 2.1, 3); with `proxy` in the form for one (3.2.2)."""
+        target = self.url.target
+        lines = [("Host", self.url.authority)]
+        defaults = {"User-Agent": "stdlib-sse", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+        if self.url.userinfo is not None:
+            defaults["Authorization"] = _basic(self.url.userinfo)
+        if proxy is not None:
+            target = str(self.url)
+            if proxy.userinfo is not None:
+                defaults["Proxy-Authorization"] = _basic(proxy.userinfo)
+        given = {name.lower() for name, _ in self.headers}
+        if "host" in given:
+            lines.clear()
+        lines += [line for line in defaults.items() if line[0].lower() not in given]
+        lines += self.headers
+        lines.append(("Connection", "close"))  # RFC 9112, 9.3: a client without persistent connections says so
+        if self.content is not None or self.method in ("POST", "PUT", "PATCH"):
+            lines.append(("Content-Length", str(len(self.content or b""))))
+        head = f"{self.method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
+        return head.encode("latin-1") + b"\r\n" + bytes(self.content or b"")
+
+    def redirected(self, status: int, location: str) -> Request:
+        """The request that follows (Fetch, "HTTP-redirect fetch"). Raises `RedirectError` where it must not be."""
+        from urllib.parse import urljoin
+
+        location = location.encode("latin-1").decode("utf-8", "replace")
+        try:
+            absolute = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location)
+            url = URL(location if absolute else urljoin(str(self.url), location))
+        except ValueError as error:
+            shown = _shown(re.sub(r"//[^/?#]*@", "//", re.split("[?#]", location)[0])[:200])
+            raise RedirectError(f"{shown!r} is not a place to go to: {error}") from None
+        url.userinfo = None  # never from a server
+        if self.url.scheme == "https" and url.scheme == "http":
+            raise RedirectError("from https to http: refused")
+        method, content, headers = self.method, self.content, self.headers
+        if (status == 303 and method not in ("GET", "HEAD")) or (status in (301, 302) and method == "POST"):
+            method, content = "GET", None
+            headers = [line for line in headers if not line[0].lower().startswith("content-")]
+        before, after = self.url.origin, url.origin
+        upgraded = before[1] == after[1] and (before[0], before[2], after[0], after[2]) == ("http", 80, "https", 443)
+        if before == after or upgraded:
+            url.userinfo = self.url.userinfo
+        else:
+            if content is not None:
+                raise RedirectError("to another origin with a body: refused")
+            headers = [line for line in headers if line[0].lower() in _ACROSS_ORIGINS]
+        return Request(method, url, headers, content)
+
+
+def _proxy(text: str) -> URL | None:
+    """The proxy that an option or a variable names."""
+    scheme, separator, _ = text.partition("://")
+    if separator and scheme.lower() != "http":
+        raise InvalidRequestError(f"proxies are http://host:port; {_shown(scheme)} proxies are not supported")
+    return URL(text if separator else "http://" + text) if text else None
+
+
+def _proxy_for(url: URL, option: str | None) -> URL | None:
+    """`option`, or what the environment says of this URL."""
+    if option is not None:
+        return _proxy(option)
+    names = [f"{url.scheme}_proxy", f"{url.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
+    if "REQUEST_METHOD" in os.environ:
+        names.remove("HTTP_PROXY" if url.scheme == "http" else names[1])  # under CGI it is the header "Proxy"
+    text = next((value for name in names if (value := os.environ.get(name))), "")
+    excluded = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if not text or any(_matches(url, rule) for rule in re.split(r"[\s,]+", excluded.lower()) if rule):
+        return None
+    return _proxy(text)
+
+
+def _matches(url: URL, rule: str) -> bool:
+    """Does this item of NO_PROXY mean the URL? `*`, a domain or suffix, an address or network, each with a port."""
+    if rule == "*":
+        return True
+    host = url.host.partition("%")[0].removesuffix(".")
+    match = re.fullmatch(r"(?:\[(.*)\]|([^:]*))(?::([0-9]+))?", rule)
+    if match is not None:
+        if match[3] and int(match[3][:6]) != url.port:
+            return False
+        rule = match[1] or match[2] or ""
+    if "/" in rule or ":" in rule or re.fullmatch(r"[0-9.]+", rule):
+        from ipaddress import ip_address, ip_network
+
+        try:
+            return ip_address(host) in ip_network(rule, strict=False)
+        except ValueError:
+            return False
+    rule = rule.removeprefix("*").strip(".")
+    return bool(rule) and (host == rule or host.endswith("." + rule))
+
+
+# --- what is received: RFC 9112, without I/O --------------------------------------------------------------------
+
+_STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
+_FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)")
+_HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF is a line end here as RFC 9112, 2.2 lets a recipient have it
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
+
+
+class Headers(Mapping[str, str]):
+    """Header fields by name, in any case. Several lines of one name are joined by ", "; `get_list` tells them apart."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
+        self._lines = tuple(lines)
+
+    def get_list(self, name: str) -> list[str]:
+        name = name.lower()
+        return [value for key, value in self._lines if key.lower() == name]
+
+    def __getitem__(self, name: str) -> str:
+        values = self.get_list(name)
+        if not values:
+            raise KeyError(name)
+        return ", ".join(values)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({key.lower(): key for key, _ in reversed(self._lines)}.values())
+
+    def __len__(self) -> int:
+        return len({key.lower() for key, _ in self._lines})
+
+    def items(self) -> Any:
+        """Every line, in the order received."""
+        return self._lines
+
+    def __repr__(self) -> str:
+        return f"Headers of {', '.join(key for key, _ in self._lines)}"  # values may be secret
+
+
+def _parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:
+    """Field lines of a head or of trailers (RFC 9112, 5)."""
+    fields: list[bytes] = []
+    for line in lines:
+        line = line.removesuffix(b"\r")
+        if line[:1] in (b" ", b"\t") and fields:
+            fields[-1] += b" " + line.strip(b" \t")  # 5.2: obs-fold is to be read as a space
+        else:
+            fields.append(line)
+    parsed = []
+    for line in fields:
+        match = _FIELD_LINE.fullmatch(line)
+        if match is None:
+            raise ProtocolError(f"the answer has a malformed header line: {line[:40]!r}")
+        parsed.append((match[1].decode("ascii"), match[2].rstrip(b" \t").decode("latin-1")))
+    return parsed
+
+
+class ResponseParser:
+    """The answer to one request: feed what arrives, and `b""` when no more will; then take head and body.
+
+    `status_code` is 0 until the head is complete. `read()` gives the next piece of the decoded body, `None` when it
+    needs to be fed first, `b""` at the end. Raises `ProtocolError` and `BodyError`; the latter, and what a decoder
+    has to say, only after all that came before it was read. Memory is bounded by what is fed at a time.
+    """
+
+    __slots__ = ("_buffer", "_coding", "_decoder", "_error", "_ended", "_framing", "_interim", "_left", "_line_end",
+                 "_method", "headers", "http_version", "reason", "status_code")  # fmt: skip
+
+    def __init__(self, method: str = "GET") -> None:
+        self.status_code = 0
+        self.reason = ""
+        self.http_version = ""
+        self.headers = Headers()
+        self._method = method
+        self._buffer = b""
+        self._ended = False  # no more bytes will come
+        self._interim = 0
+        self._framing = "head"
+        self._left = 0  # bytes of a length, or of the current chunk
+        self._line_end = False  # of a chunk is to come
+        self._coding = ""
+        self._decoder: Any = None
+        self._error: HTTPClientError | None = None  # to raise when what came before it was read
+
+    def feed(self, data: bytes) -> None:
+        self._buffer = self._buffer + data if self._buffer else data
+        self._ended = not data
+        while self._framing == "head" and self._buffer:
+            end = _HEAD_END.search(self._buffer)
+            if (end.end() if end else len(self._buffer)) > _MAX_HEAD:
+                raise ProtocolError(f"the head of the answer is larger than {_MAX_HEAD} bytes")
+            if not self._buffer.startswith(b"HTTP/1."[: len(self._buffer)]):
+                hint = " [an https server? see the URL]" if self._buffer[:1] == b"\x15" else ""
+                raise ProtocolError(f"the answer is not HTTP/1: {self._buffer[:40]!r}{hint}")
+            if end is None:
+                break
+            head, self._buffer = self._buffer[: end.start()], self._buffer[end.end() :]
+            self._parse_head(head)
+        if self._framing == "head" and self._ended:
+            raise ConnectError("the server closed the connection before its answer was complete")
+
+    def _parse_head(self, head: bytes) -> None:
+        first, *rest = head.split(b"\n")
+        match = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
+        if match is None:
+            raise ProtocolError(f"the answer has a malformed status line: {first[:40]!r}")
+        version, status, reason = match.groups(b"")
+        headers = Headers(_parse_fields(rest))
+        if status[0] == 49 and status != b"101":  # "1": RFC 9110, 15.2
+            self._interim += 1
+            if self._interim > _MAX_INTERIM:
+                raise ProtocolError(f"more than {_MAX_INTERIM} interim answers (1xx)")
+            return
+        self.http_version, self.status_code = "HTTP/" + version.decode(), int(status)
+        self.reason, self.headers = reason.decode("latin-1").strip(" \t"), headers
+        self._framing = self._body_framing(version)
+        codings = [c.strip(" \t").lower() for value in headers.get_list("content-encoding") for c in value.split(",")]
+        self._coding = ", ".join(c for c in codings if c not in ("", "identity"))
+
+    def _body_framing(self, version: bytes) -> str:
+        """RFC 9112, 6.3: message body length."""
+        if self.status_code == 101:
+            raise ProtocolError("the server switched protocols (101), which nobody asked for")
+        codings = [value.strip(" \t").lower() for value in self.headers.get_list("transfer-encoding")]
+        lengths = {v.strip(" \t") for line in self.headers.get_list("content-length") for v in line.split(",")}
+        if self._method == "HEAD" or self.status_code in (204, 304):
+            return "none"
+        if self._method == "CONNECT" and 200 <= self.status_code < 300:
+            return "none"
+        if codings:
+            if lengths:
+                raise ProtocolError("the answer has both Content-Length and Transfer-Encoding")
+            if codings != ["chunked"] or version == b"1.0":
+                raise ProtocolError(f"transfer coding {_shown(', '.join(codings)[:40])!r} is not supported")
+            return "chunked"
+        if lengths:
+            length = lengths.pop()
+            if lengths or not re.fullmatch("[0-9]{1,18}", length):
+                raise ProtocolError("the answer has conflicting or malformed values of Content-Length")
+            self._left = int(length)
+            return "length"
+        return "close"
+
+    @property
+    def surplus(self) -> bytes:
+        """What came after the end."""
+        return self._buffer
+
+    def read(self) -> bytes | None:
+        if not self._coding:
+            return self._unframe()
+        if self._decoder is None:
+            self._decoder = _Decoder(self._coding)
+        while not (data := self._decoder.take()):
+            framed = self._unframe()
+            if framed is None:
+                return None
+            if not framed:
+                self._decoder.finish()
+                return b""
+            self._decoder.give(framed)
+        return data  # type: ignore[no-any-return]
+
+    def _unframe(self) -> bytes | None:
+        """The body without its framing."""
+        if self._error is not None:
+            raise self._error
+        if self._framing == "chunked":
+            data = self._unchunk()
+        elif self._framing == "length":
+            data, self._buffer = self._buffer[: self._left], self._buffer[self._left :]
+            self._left -= len(data)
+            if not self._left:
+                self._framing = "none"
+        elif self._framing == "close":
+            data, self._buffer = self._buffer, b""
+            if self._ended:
+                self._framing = "none"
+        else:
+            return b""
+        if data or self._framing == "none":
+            return data
+        if self._ended:
+            raise BodyError("the body was cut short" + (f", {self._left} bytes are missing" if self._left else ""))
+        return None
+
+    def _unchunk(self) -> bytes:
+        """All chunk data in the buffer, in one pass (RFC 9112, 7.1)."""
+        buffer, position, pieces = self._buffer, 0, []
+        try:
+            while True:
+                if self._left:
+                    piece = buffer[position : position + self._left]
+                    pieces.append(piece)
+                    position += len(piece)
+                    self._left -= len(piece)
+                    self._line_end = not self._left
+                if self._left:
+                    break
+                if self._line_end:
+                    line_end = buffer[position : position + 2]
+                    if line_end != b"\r\n":
+                        if b"\r\n".startswith(line_end):
+                            break
+                        raise BodyError("a chunk of the body does not end where its size says")
+                    position += 2
+                    self._line_end = False
+                end = buffer.find(b"\r\n", position)
+                if end < 0:
+                    if len(buffer) - position > _MAX_CHUNK_LINE:
+                        raise BodyError(f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes")
+                    break
+                match = _CHUNK_LINE.fullmatch(buffer, position, end)
+                if match is None:
+                    raise BodyError(f"malformed chunk size in the body: {buffer[position:end][:20]!r}")
+                self._left = int(match[1], 16)
+                if not self._left:
+                    if self._end_trailers(buffer, end):
+                        position = len(buffer)
+                    break
+                position = end + 2
+        except BodyError as error:
+            if not pieces:
+                raise
+            self._error = error
+        self._buffer = buffer[position:]
+        return b"".join(pieces)
+
+    def _end_trailers(self, buffer: bytes, start: int) -> bool:
+        """Are the trailers, behind the line of the last chunk at `start`, complete? They are checked and dropped."""
+        end = _HEAD_END.search(buffer, start)
+        if (end.end() if end else len(buffer)) - start > _MAX_HEAD:
+            raise BodyError(f"the trailers of the body are larger than {_MAX_HEAD} bytes")
+        if end is None:
+            return False
+        try:
+            _parse_fields(buffer[start + 2 : end.start()].split(b"\n") if end.start() > start + 1 else [])
+        except ProtocolError as error:
+            raise BodyError(str(error)) from None
+        self._framing = "none"
+        return True
+
+
+class _Decoder:
+    """gzip and deflate as they stream (RFC 9110, 8.4.1), at most `_READ` bytes at a time: a bomb goes off slowly."""
+
+    __slots__ = ("_input", "_kind", "_more", "_zlib")
+
+    def __init__(self, coding: str) -> None:
+        if coding not in ("gzip", "x-gzip", "deflate"):
+            raise ProtocolError(f"content coding {_shown(coding[:40])!r} is not supported")
+        self._kind = coding
+        self._zlib: Any = None
+        self._input = b""
+        self._more = False  # output may be left inside zlib
+
+    def give(self, data: bytes) -> None:
+        self._input += data
+
+    def take(self) -> bytes:
+        from zlib import decompressobj, error
+
+        while self._input or self._more:
+            if self._zlib is None:
+                wbits = 31
+                if self._kind == "deflate":
+                    if len(self._input) < 2:
+                        break
+                    wrapped = self._input[0] & 15 == 8 and int.from_bytes(self._input[:2], "big") % 31 == 0
+                    wbits = 15 if wrapped else -15  # servers send both kinds, browsers take both
+                self._zlib = decompressobj(wbits)
+            try:
+                data: bytes = self._zlib.decompress(self._input, _READ)
+            except error:
+                raise BodyError(f"the body is not valid {self._kind}") from None
+            self._input, self._more = self._zlib.unconsumed_tail, len(data) == _READ
+            if self._zlib.eof:
+                self._input, self._more = self._zlib.unused_data, False
+                if self._input:
+                    if self._kind == "deflate":
+                        raise BodyError("the body goes on after the end of its deflate stream")
+                    self._zlib = None  # one more member (RFC 1952, 2.2)
+            if data:
+                return data
+        return b""
+
+    def finish(self) -> None:
+        if self._input or (self._zlib is not None and not self._zlib.eof):
+            raise BodyError(f"the body was cut short inside its {self._kind} stream")
+
+
+# --- TLS: a layer over either shell, without I/O of its own -----------------------------------------------------
+
+_contexts: dict[Any, ssl.SSLContext] = {}
+
+
+def _context(verify: Any) -> ssl.SSLContext:
+    """The TLS settings for a value of `verify`: made once, for it costs 20 ms to read the system's certificates."""
+    import ssl
+
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    key = (verify, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    context = _contexts.get(key)
+    if context is None:
+        path = None if isinstance(verify, bool) else os.fspath(verify)
+        where = {"capath": path} if path and os.path.isdir(path) else {"cafile": path}
+        try:
+            context = ssl.create_default_context(**where)
+        except OSError as error:  # ssl.SSLError is one
+            raise InvalidRequestError(f"verify={path!r} is not a file or directory of CA certificates") from error
+        context.set_alpn_protocols(["http/1.1"])
+        if verify is False:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        _contexts[key] = context
+    return context
+
+
+class _TLS:
+    """TLS between a wire and the protocol, through two memory buffers.
+
+    Against asyncio's and the sockets' own TLS: a cut is told from an end, a blocked read can be woken from another
+    thread by shutting the socket down, and an idle stream takes a ninth of the memory.
+    """
+
+    __slots__ = ("_incoming", "_object", "_outgoing", "_wire")
+
+    def __init__(self, wire: Any, context: ssl.SSLContext, host: str) -> None:
+        import ssl
+
+        self._wire = wire
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        name = host.partition("%")[0].removesuffix(".")
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+
+    async def handshake(self) -> None:
+        import ssl
+
+        while True:
+            try:
+                self._object.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                await self._more()
+            except ssl.SSLCertVerificationError as error:
+                await self._flush()
+                raise CertificateError(
+                    f"the certificate of {self._object.server_hostname} was not accepted: {error.verify_message}"
+                    " [verify= takes the file of the CA that signed it]"
+                ) from error
+            except ssl.SSLError as error:
+                await self._flush()
+                raise ConnectError(f"TLS with {self._object.server_hostname} failed: {error.reason}") from error
+        await self._flush()
+
+    async def _flush(self) -> None:
+        if self._outgoing.pending:
+            await self._wire.send(self._outgoing.read())
+
+    async def _more(self) -> None:
+        await self._flush()
+        data = await self._wire.recv()
+        if not data:
+            raise BodyError("the connection was cut, TLS was not closed (RFC 8446, 6.1)")
+        self._incoming.write(data)
+
+    async def send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[self._object.write(view) :]
+            await self._flush()
+
+    async def recv(self) -> bytes:
+        """What was received and can be decrypted; `b""` only for an end that the peer declared."""
+        import ssl
+
+        while True:
+            pieces: list[bytes] = []
+            try:
+                while self._incoming.pending or self._object.pending() or not pieces:
+                    data = self._object.read(_READ)
+                    if not data:
+                        break
+                    pieces.append(data)
+                return b"".join(pieces)
+            except ssl.SSLWantReadError:
+                if pieces:
+                    return b"".join(pieces)
+            except ssl.SSLZeroReturnError:
+                return b"".join(pieces)
+            except ssl.SSLError as error:
+                if pieces:
+                    return b"".join(pieces)
+                raise BodyError(f"the connection was cut: {error.reason}") from error
+            await self._more()
+
+
+# --- the two shells: connect, send, receive, interrupt ----------------------------------------------------------
+
+_KEEPALIVE = (("SO_KEEPALIVE", 1), ("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+_IN_PROGRESS = EWOULDBLOCK if os.name == "nt" else EINPROGRESS
+
+
+def _tune(sock: Any) -> None:
+    """No delay; probes that find out within 2 minutes when the peer, or a NAT on the way, has gone."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for name, value in _KEEPALIVE:
+        if hasattr(socket, name):
+            level = socket.SOL_SOCKET if name.startswith("SO_") else socket.IPPROTO_TCP
+            sock.setsockopt(level, getattr(socket, name), value)
+
+
+class _Closed(ConnectError):
+    def __init__(self) -> None:
+        super().__init__("the connection was closed")
+
+
+class _BlockingWire:
+    """A socket that blocks, interruptible from any thread.
+
+    What wakes a blocked call on every system is shutdown(), not close(): a descriptor closed under a reader leaves it
+    blocked, and may be another's by then. So `interrupt` shuts down, and closes only if nobody is inside a call;
+    else the thread inside closes on its way out. Its coroutines never suspend.
+    """
+
+    def __init__(self, expires: float | None, idle: float | None) -> None:
+        self.expires = expires  # monotonic; when set, it bounds all calls together
+        self.idle = idle  # seconds, for each receive
+        self._lock = RLock()  # held for moments only; reentrant for the sake of signal handlers
+        self._sock: socket.socket | None = None
+        self._inside = False
+        self.closed = False
+        self._timeout: float | None = -1.0  # the socket's
+
+    async def connect(self, host: str, port: int, uds: str | None) -> None:
+        if uds is not None:
+            addresses: list[Any] = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
+        else:
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for left in range(len(addresses), 0, -1):
+            family, kind, protocol, _, address = addresses[-left]
+            seconds = self._seconds()
+            try:
+                return self._try(socket.socket(family, kind, protocol), address, seconds and seconds / left)
+            except OSError:
+                if self.closed or left == 1:
+                    raise
+
+    def _try(self, sock: socket.socket, address: Any, seconds: float | None) -> None:
+        """Connect. The socket is on its way before it can be interrupted: shutdown() does nothing to it earlier."""
+        from selectors import EVENT_WRITE, DefaultSelector, SelectSelector
+
+        sock.setblocking(False)
+        error = sock.connect_ex(address)
+        with self._lock:
+            self._sock, self._inside = sock, True
+        try:
+            if error == _IN_PROGRESS and not self.closed:
+                with (SelectSelector if os.name == "nt" else DefaultSelector)() as selector:
+                    selector.register(sock, EVENT_WRITE)
+                    if not selector.select(seconds):
+                        raise RequestTimeout("it did not answer in time")
+                error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if error:
+                raise OSError(error, os.strerror(error))
+            _tune(sock)
+        except BaseException:
+            self._leave()
+            sock.close()
+            raise
+        self._leave()
+
+    def _seconds(self) -> float | None:
+        if self.expires is None:
+            return None
+        seconds = self.expires - monotonic()
+        if seconds <= 0:
+            raise RequestTimeout("the time for an answer (timeout) is over")
+        return seconds
+
+    def _enter(self, seconds: float | None) -> socket.socket:
+        with self._lock:
+            if self.closed or self._sock is None:
+                raise _Closed
+            self._inside = True
+            if seconds != self._timeout:
+                self._timeout = seconds
+                self._sock.settimeout(seconds)
+            return self._sock
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._inside = False
+            if self.closed:
+                if self._sock is not None:
+                    self._sock.close()
+                raise _Closed
+
+    async def send(self, data: bytes) -> None:
+        sock = self._enter(self._seconds())
+        try:
+            sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the server may have answered before it read everything (RFC 9112, 9.5): let us see
+        except TimeoutError:
+            raise RequestTimeout("the request could not be sent in time (timeout)") from None
+        finally:
+            self._leave()
+
+    async def recv(self) -> bytes:
+        seconds = self.idle if self.expires is None else self._seconds()
+        sock = self._enter(seconds)
+        try:
+            return sock.recv(_READ)
+        except TimeoutError:
+            what = "no answer" if self.expires is not None else "silence"
+            raise RequestTimeout(f"{what} for {seconds:.1f} seconds") from None
+        finally:
+            self._leave()
+
+    def stop(self) -> None:
+        """No more bytes than have arrived."""
+        with self._lock:
+            if self._sock is not None:
+                try:
+                    socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+                except OSError:
+                    pass  # not connected any more
+
+    def interrupt(self) -> None:
+        with self._lock:
+            self.closed = True
+            self.stop()
+            if self._sock is not None and not self._inside:
+                self._sock.close()
+
+    async def release(self) -> None:
+        self.interrupt()
+
+
+class _AsyncWire:
+    """The same on asyncio: a protocol that hands what it received to one waiting coroutine.
+
+    It is its own asyncio.Protocol, without the base class, so that asyncio is not loaded for the sake of it.
+    """
+
+    __slots__ = ("_buffer", "_ended", "_error", "_loop", "_paused", "_stopped", "_timer", "_transport",
+                 "_until", "_waiter", "closed", "expires", "idle")  # fmt: skip
+
+    def __init__(self, expires: float | None, idle: float | None) -> None:
+        import asyncio
+
+        self.expires, self.idle = expires, idle
+        self._loop = asyncio.get_running_loop()
+        self._transport: Any = None
+        self._buffer = b""
+        self._ended = self.closed = self._paused = self._stopped = False
+        self._error: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._until = 0.0
+
+    # what asyncio calls
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer = self._buffer + data if self._buffer else data
+        if len(self._buffer) > _READ and not self._paused:  # nobody takes it: slow the sender down
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        self._ended = True
+        self._error = self._error or error
+        self._wake()
+
+    def pause_writing(self) -> None:
+        pass  # a request's body is in memory anyway
+
+    resume_writing = pause_writing
+
+    # what the protocol calls
+
+    async def connect(self, host: str, port: int, uds: str | None) -> None:
+        import asyncio
+
+        if uds is not None:
+            connecting: Any = self._loop.create_unix_connection(lambda: self, uds)
+        else:
+            options = {"happy_eyeballs_delay": 0.25} if isinstance(self._loop, asyncio.BaseEventLoop) else {}
+            connecting = self._loop.create_connection(lambda: self, host, port, **options)  # type: ignore
+        task = self._loop.create_task(connecting)
+        task.add_done_callback(self._wake)
+        try:
+            while not (task.done() or self.closed):
+                await self._wait(self._seconds())
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+            if self.closed or task.cancelled() or task.exception() is not None:
+                self.interrupt()
+        if self.closed and task.cancelled():
+            raise self._why()
+        task.result()
+        _tune(self._transport.get_extra_info("socket"))
+
+    def _seconds(self) -> float | None:
+        return None if self.expires is None else max(0.0, self.expires - monotonic())
+
+    async def send(self, data: bytes) -> None:
+        if self.closed:
+            raise _Closed
+        self._transport.write(data)
+
+    async def recv(self) -> bytes:
+        if self._buffer or self._stopped:
+            await _pause()  # a stream that has always more would keep all others waiting
+            if self._stopped and not self._buffer:
+                await _pause()  # the loop has looked at the socket once more
+        while not (self._buffer or self._ended or self.closed or self._stopped):
+            await self._wait(self.idle if self.expires is None else self._seconds())
+        if self.closed:
+            raise self._why()
+        data, self._buffer = self._buffer, b""
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        if not data and self._error is not None:
+            raise self._error
+        return data
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Until something happens, or too long nothing does."""
+        self._waiter = self._loop.create_future()
+        if seconds is not None:
+            self._until = self._loop.time() + seconds
+            if self._timer is not None and self._timer.when() > self._until:
+                self._timer.cancel()
+                self._timer = None
+            if self._timer is None:
+                self._timer = self._loop.call_at(self._until, self._tick)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _tick(self) -> None:
+        """The timer: set anew when it is due, not at each read, which would cost as much as the read."""
+        self._timer = None
+        if self._waiter is None:
+            return
+        left = self._until - self._loop.time()
+        if left > 0.001:
+            self._timer = self._loop.call_later(left, self._tick)
+        else:
+            what = "no answer in time (timeout)" if self.expires is not None else f"silence for {self.idle:.1f} seconds"
+            self._error = RequestTimeout(what)
+            self.interrupt()
+
+    def _why(self) -> Exception:
+        return self._error if isinstance(self._error, RequestTimeout) else _Closed()
+
+    def _wake(self, _: object = None) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._transport is None:
+            self.interrupt()
+        self._wake()
+
+    def interrupt(self) -> None:
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None and not self._loop.is_closed():
+            self._transport.abort()
+        self._wake()
+
+    async def release(self) -> None:
+        self.interrupt()
+        await _pause()  # the transport closes its socket in the loop's next turn
+
+
+class _pause:
+    """One turn of the loop: `asyncio.sleep(0)` without asyncio."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+# --- one request and its answer ---------------------------------------------------------------------------------
+
+
+def _run(step: Coroutine[Any, None, _T]) -> _T:
+    """Run a coroutine over a blocking wire: it never suspends, one step ends it."""
+    try:
+        step.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    raise RuntimeError("a blocking wire suspended")
+
+
+class Exchange:
+    """One request and its answer, redirects and proxies included, over blocking sockets.
+
+    The methods are coroutines that never suspend; `interrupt` and `stop` may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        verify: Any = True,
+        proxy: str | None = None,
+        uds: str | None = None,
+        follow_redirects: bool = True,
+        idle_timeout: float | None = None,
+        max_redirects: int = 20,
+    ) -> None:
+        self._verify, self._proxy, self._uds = verify, proxy, uds
+        self._max_redirects = max_redirects if follow_redirects else -1
+        self._idle = idle_timeout
+        self._wire: Any = None
+        self._stream: Any = None  # the wire, or TLS over it
+        self._parser: Any = None
+        self._interrupted = False
+
+    _new_wire: Callable[..., Any] = _BlockingWire
+
+    def _respond(self, parser: ResponseParser, url: URL) -> Any:
+        return Response(self, parser, url)
+
+    async def open(
+        self, method: str, url: str, headers: Any, content: bytes | None = None, timeout: float | None = None
+    ) -> Any:
+        """Send and wait for the head of the answer, `timeout` seconds in all; returns the response."""
+        expires = None if timeout is None else monotonic() + timeout
+        request = Request(method, url, headers, content)
+        hops = [request.url.shown()]
+        while True:
+            parser = await self._send(request, expires)
+            location = parser.headers.get("location", "") if parser.status_code in _REDIRECTS else ""
+            if not location or self._max_redirects < 0:
+                self._parser, self._wire.expires = parser, None
+                return self._respond(parser, request.url)
+            await self.release(False)
+            try:
+                if len(hops) > self._max_redirects:
+                    raise RedirectError(f"more than {self._max_redirects} redirects")
+                follow = request.redirected(parser.status_code, location)
+                if self._uds is not None and follow.url.origin != request.url.origin:
+                    raise RedirectError(f"from a Unix socket to {follow.url.shown()}: refused")
+            except RedirectError as error:
+                raise RedirectError(f"redirect {parser.status_code} after {' -> '.join(hops)}: {error}") from None
+            request = follow
+            hops.append(request.url.shown())
+
+    async def _send(self, request: Request, expires: float | None) -> ResponseParser:
+        url, proxy = request.url, None if self._uds is not None else _proxy_for(request.url, self._proxy)
+        wire = self._wire = self._stream = self._new_wire(expires, self._idle)
+        if self._interrupted:
+            raise _Closed
+        peer, kind = (url, ConnectError) if proxy is None else (proxy, ProxyError)
+        try:
+            await self._reach(wire, peer, kind)
+            if proxy is not None and url.scheme == "https":
+                await self._tunnel(url, proxy)
+                proxy = None
+            if url.scheme == "https":
+                self._stream = _TLS(wire, _context(self._verify), url.host)
+                await self._stream.handshake()
+            await self._stream.send(request.encode(proxy))
+            return await self._head(request.method)
+        except RequestTimeout as error:
+            raise RequestTimeout(f"{peer.authority}: {error}") from error
+        except OSError as error:
+            if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
+                raise
+            raise ConnectError(f"{peer.authority} closed the connection: {_reason(error)}") from error
+
+    async def _reach(self, wire: Any, peer: URL, kind: type[ConnectError]) -> None:
+        name = self._uds if self._uds is not None else peer.authority
+        try:
+            await wire.connect(peer.host, peer.port, self._uds)
+        except HTTPClientError:
+            raise
+        except OSError as error:
+            who = "the proxy " if kind is ProxyError else ""
+            raise kind(f"cannot connect to {who}{name}: {_reason(error)}") from error
+
+    async def _tunnel(self, url: URL, proxy: URL) -> None:
+        """RFC 9110, 9.3.6: CONNECT."""
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}"]
+        if proxy.userinfo is not None:
+            lines.append(f"Proxy-Authorization: {_basic(proxy.userinfo)}")
+        try:
+            await self._stream.send("\r\n".join([*lines, "", ""]).encode())
+            answer = await self._head("CONNECT")
+        except RequestTimeout:
+            raise
+        except OSError as error:
+            raise ProxyError(f"the proxy {proxy.authority} failed: {_reason(error)}") from error
+        status = answer.status_code
+        if not 200 <= status < 300:
+            refused = ProxyError(f"the proxy {proxy.authority} refused: {status} {_shown(answer.reason)}")
+            refused.fatal = 400 <= status < 500 and status not in (408, 425, 429)  # such as 407: wrong password
+            raise refused
+        if answer.surplus:
+            raise ProxyError(f"the proxy {proxy.authority} sent more than its answer")
+
+    async def _head(self, method: str) -> ResponseParser:
+        parser = ResponseParser(method)
+        while not parser.status_code:
+            parser.feed(await self._stream.recv())
+        return parser
+
+    async def read(self) -> bytes:
+        """The next piece of the body, as it arrives; `b""` at the end, when the connection is closed already."""
+        parser = self._parser
+        try:
+            while (data := parser.read()) is None:
+                parser.feed(await self._stream.recv())
+        except HTTPClientError:
+            raise
+        except OSError as error:
+            raise BodyError(f"the connection was lost: {_reason(error)}") from error
+        if not data:
+            self._wire.interrupt()
+        return data  # type: ignore[no-any-return]
+
+    def limit(self, seconds: float | None) -> None:
+        """Bound all reads to come together."""
+        self._wire.expires = None if seconds is None else monotonic() + seconds
+
+    def stop(self) -> None:
+        """Let reads end after what has arrived."""
+        if self._wire is not None:
+            self._wire.stop()
+
+    def interrupt(self) -> None:
+        """Abort: whoever is inside a call gets a `ConnectError`."""
+        self._interrupted = True
+        if self._wire is not None:
+            self._wire.interrupt()
+
+    async def release(self, for_good: bool = True) -> None:
+        """Give the connection back."""
+        self._interrupted = self._interrupted or for_good
+        if self._wire is not None:
+            await self._wire.release()
+
+
+class AsyncExchange(Exchange):
+    """The same on asyncio; `interrupt` and `stop` are for other tasks of the same loop."""
+
+    _new_wire = _AsyncWire
+
+    def __del__(self) -> None:
+        if self._wire is not None and not self._wire.closed:  # the loop would keep the connection for ever
+            import warnings
+
+            warnings.warn("an AsyncResponse was not closed", ResourceWarning, source=self, stacklevel=2)
+            self.interrupt()
+
+    def _respond(self, parser: ResponseParser, url: URL) -> Any:
+        return AsyncResponse(self, parser, url)
+
+
+def check(method: str, url: str, headers: Any, content: Any, *, verify: Any, proxy: Any, uds: Any) -> None:
+    """Raise now what `Exchange` would raise when it sends: `ValueError` or `TypeError` for what cannot be sent."""
+    request = Request(method, url, headers, content)
+    if not (isinstance(proxy, (str, type(None))) and isinstance(uds, (str, os.PathLike, type(None)))):
+        raise TypeError("proxy and uds are strings")
+    if not isinstance(verify, bool):
+        import ssl
+
+        if not isinstance(verify, (str, os.PathLike, ssl.SSLContext)):
+            raise TypeError("verify is True, False, the path of a CA file or directory, or an ssl.SSLContext")
+        if verify == "":
+            raise InvalidRequestError("verify is empty; only False disables the check of certificates")
+        _context(verify)
+    if uds is None:
+        _proxy_for(request.url, proxy)
+    elif proxy:
+        raise InvalidRequestError("proxy or uds, not both")
+
+
+# --- responses and requests -------------------------------------------------------------------------------------
+
+
+class _LineEnds:
+    """Lines as the event stream standard has them: they end with LF, CR or CRLF and nothing else."""
+
+    def __init__(self) -> None:
+        self._line = bytearray()
+        self._cr = False
+
+    def feed(self, data: bytes) -> list[str]:
+        if self._cr and data[:1] == b"\n":
+            data = data[1:]
+        self._cr = data[-1:] == b"\r" or (self._cr and not data)
+        *lines, rest = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        if lines:
+            lines[0] = bytes(self._line) + lines[0]
+            self._line.clear()
+        self._line += rest
+        return [line.decode("utf-8", "replace") for line in lines]
+
+    def end(self) -> list[str]:
+        return [self._line.decode("utf-8", "replace")] if self._line else []
+
+
+class _Answer:
+    """What both responses have: the head, and the body once it was read."""
+
+    def __init__(self, exchange: Exchange, parser: ResponseParser, url: URL) -> None:
+        self._exchange = exchange
+        self.status_code = parser.status_code
+        self.reason = parser.reason
+        self.http_version = parser.http_version
+        self.headers = parser.headers
+        self.url = str(url)  # the final one, without user-info and fragment
+        self._content: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.status_code} {self.url.partition('?')[0]}>"
+
+    @property
+    def ok(self) -> bool:
+        """Is the status 2xx?"""
+        return 200 <= self.status_code < 300
+
+    def raise_for_status(self) -> None:
+        """Raise `StatusError` for 4xx and 5xx."""
+        if self.status_code >= 400:
+            where = self.url.partition("?")[0]
+            raise StatusError(f"{where}: HTTP {self.status_code} {_shown(self.reason)}".rstrip(), self)
+
+    @property
+    def content(self) -> bytes:
+        """The body, which must have been read: without `stream=True` it was."""
+        if self._content is None:
+            raise RuntimeError("the body is not read yet: stream=False, read() or aread()")
+        return self._content
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8 text, or in the charset the content type names; malformed bytes are replaced."""
+        charset = re.search(r"charset=[\"']?([\w.:-]+)", self.headers.get("content-type", ""), re.IGNORECASE)
+        try:
+            return self.content.decode(charset[1] if charset else "utf-8", "replace")
+        except LookupError:
+            return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body decoded as JSON; raises `ValueError` if it is not."""
+        import json
+
+        return json.loads(self.content)
+
+
+class Response(_Answer):
+    """An answer whose body arrives when asked for; a context manager, `close()` works from any thread."""
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """The decoded body in pieces as they arrive. Raises `BodyError` if it is cut, `RequestTimeout` on silence."""
+        while data := _run(self._exchange.read()):
+            yield data
+
+    def iter_lines(self) -> Iterator[str]:
+        """The lines of the body without their ends (LF, CR, CRLF), each as soon as it is complete; UTF-8."""
+        lines = _LineEnds()
+        for data in self.iter_bytes():
+            yield from lines.feed(data)
+        yield from lines.end()
+
+    def read(self) -> bytes:
+        """All of the body, however large; kept as `content`."""
+        if self._content is None:
+            try:
+                self._content = b"".join(self.iter_bytes())
+            finally:
+                self.close()
+        return self._content
+
+    def close(self) -> None:
+        self._exchange.interrupt()
+
+    def __enter__(self) -> Response:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class AsyncResponse(_Answer):
+    """`Response` for asyncio: `aiter_bytes`, `aiter_lines`, `aread`, `aclose`, `async with`."""
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """As `Response.iter_bytes`."""
+        while data := await self._exchange.read():
+            yield data
+
+    async def aiter_lines(self) -> AsyncIterator[str]:
+        """As `Response.iter_lines`."""
+        lines = _LineEnds()
+        while data := await self._exchange.read():
+            for line in lines.feed(data):
+                yield line
+        for line in lines.end():
+            yield line
+
+    async def aread(self) -> bytes:
+        """As `Response.read`."""
+        if self._content is None:
+            try:
+                pieces = []
+                while data := await self._exchange.read():
+                    pieces.append(data)
+                self._content = b"".join(pieces)
+            finally:
+                await self.aclose()
+        return self._content
+
+    async def aclose(self) -> None:
+        await self._exchange.release()
+
+    async def __aenter__(self) -> AsyncResponse:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+
+async def _request(
+    exchange_type: Callable[..., Any],
+    method: str,
+    url: str,
+    *,
+    headers: Any = None,
+    params: Any = None,
+    json: Any = None,
+    content: bytes | str | None = None,
+    timeout: float | None = 30.0,
+    idle_timeout: float | None = 300.0,
+    verify: Any = True,
+    proxy: str | None = None,
+    uds: str | None = None,
+    follow_redirects: bool = True,
+    max_redirects: int = 20,
+) -> Any:
+    """What both worlds make of the options."""
+    lines = list(headers.items() if hasattr(headers, "items") else headers or ())
+    if json is not None:
+        from json import dumps
+
+        if content is not None:
+            raise TypeError("json or content, not both")
+        content = dumps(json, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        if not any(name.lower() == "content-type" for name, _ in lines):
+            lines.append(("Content-Type", "application/json"))
+    if params:
+        from urllib.parse import urlencode
+
+        url, hash, fragment = url.partition("#")
+        url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
+    body = content.encode() if isinstance(content, str) else content
+    check(method, url, lines, body, verify=verify, proxy=proxy, uds=uds)
+    exchange = exchange_type(verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
+    try:
+        return await exchange.open(method, url, lines, body, timeout)
+    except BaseException:
+        await exchange.release()
+        raise
+
+
+def request(method: str, url: str, *, stream: bool = False, **options: Any) -> Response:
+    """Send a request and return its `Response`; with `stream=True` before its body, which is then read as it arrives.
+
+    headers: mapping or pairs. params: appended to the query. json, or content (bytes, or str as UTF-8): the body.
+    timeout: seconds to the head of the answer, 30 by default. idle_timeout: seconds of silence in the body, 300.
+    verify: `True`, `False`, a CA file or directory, an `ssl.SSLContext`. proxy: `None` for what the environment
+    says (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY), `""` for none, "http://user:password@host:port". uds: the
+    path of a Unix socket to connect to. follow_redirects, max_redirects (20).
+
+    Raises `InvalidRequestError` (a `ValueError`) before anything is sent; `ConnectError`, `ProxyError`,
+    `ProtocolError`, `CertificateError`, `RedirectError`, `BodyError` (`ConnectionError`s); `RequestTimeout`
+    (a `TimeoutError`).
+    """
+    response: Response = _run(_request(Exchange, method, url, **options))
+    if not stream:
+        response.read()
+    return response
+
+
+def get(url: str, **options: Any) -> Response:
+    """`request` with GET: `with get(url, stream=True) as response: ...`"""
+    return request("GET", url, **options)
+
+
+def post(url: str, **options: Any) -> Response:
+    """`request` with POST."""
+    return request("POST", url, **options)
+
+
+async def async_request(method: str, url: str, *, stream: bool = False, **options: Any) -> AsyncResponse:
+    """`request` on asyncio: `async with await async_request(method, url, stream=True) as response: ...`"""
+    response: AsyncResponse = await _request(AsyncExchange, method, url, **options)
+    if not stream:
+        await response.aread()
+    return response
+
+
+async def async_get(url: str, **options: Any) -> AsyncResponse:
+    """`async_request` with GET."""
+    return await async_request("GET", url, **options)
+
+
+async def async_post(url: str, **options: Any) -> AsyncResponse:
+    """`async_request` with POST."""
+    return await async_request("POST", url, **options)
+
+
+# --- web applications called in-process -------------------------------------------------------------------------
+
+
+class _InProcess:
+    """A response that comes from an application instead of a connection."""
+
+    def __init__(self, url: str, status: int, reason: str, headers: Headers) -> None:
+        self.url, self.status_code, self.reason, self.headers = url, status, reason, headers
+
+
+def _failed(error: Exception | None) -> RuntimeError:
+    """What the caller gets for an application's OSError, which would look like a lost connection."""
+    return RuntimeError(f"the application failed: {type(error).__name__}: {error}")
+
+
+class WSGITransport:
+    """Call a WSGI application (PEP 3333) as `connect(url, transport=WSGITransport(app))` does a server.
+
+    The body is pulled from the application piece by piece, so an endless one streams. What the application raises
+    reaches the caller; `close()` closes its iterable.
+    """
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self.app = app
+
+    def __call__(
+        self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
+    ) -> _WSGIResponse:
+        import io
+        import sys
+        from urllib.parse import unquote_to_bytes
+
+        request = Request(method, url, headers, content)
+        path, _, query = request.url.target.partition("?")
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "QUERY_STRING": query, "SERVER_NAME": request.url.host, "SERVER_PORT": str(request.url.port),
+            "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": request.url.authority,
+            "CONTENT_LENGTH": str(len(content or b"")), "wsgi.version": (1, 0), "wsgi.url_scheme": request.url.scheme,
+            "wsgi.input": io.BytesIO(content or b""), "wsgi.errors": sys.stderr, "wsgi.multithread": True,
+            "wsgi.multiprocess": False, "wsgi.run_once": False,
+        }  # fmt: skip
+        for name, value in request.headers:
+            key = name.upper().replace("-", "_")
+            environ[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value
+        return _WSGIResponse(self.app, environ, str(request.url))
+
+
+class _WSGIResponse(_InProcess):
+    def __init__(self, app: Callable[..., Any], environ: dict[str, Any], url: str) -> None:
+        self._started: list[Any] = []  # status, headers
+        self._written: list[bytes] = []  # pieces to hand over before the iterator's next one
+        self._iterating = self.closed = False
+        try:
+            self._result = app(environ, self._start_response)
+            self._iterator = iter(self._result)
+            while not self._started:  # which may be as late as with the first piece that is not empty
+                self._written.append(next(self._iterator))
+        except StopIteration:
+            raise RuntimeError("the application did not call start_response") from None
+        except (OSError, EOFError) as error:
+            raise _failed(error) from error
+        status, _, reason = self._started[0].partition(" ")
+        super().__init__(url, int(status), reason, Headers(self._started[1]))
+
+    def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        if exc_info and self._iterating:
+            raise exc_info[1].with_traceback(exc_info[2])
+        self._started = [status, headers]
+        return self._written.append
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        self._iterating = True
+        try:
+            while not self.closed:
+                if not self._written:
+                    piece = next(self._iterator, None)
+                    if piece is None:
+                        break
+                    self._written.append(piece)
+                if piece := self._written.pop(0):
+                    yield piece
+        except (OSError, EOFError) as error:
+            raise _failed(error) from error
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            if hasattr(self._result, "close"):
+                self._result.close()
+
+
+class ASGITransport:
+    """Call an ASGI application as `async_connect(url, transport=ASGITransport(app))` does a server.
+
+    The application runs as a task; each `send` waits until its piece is taken, so an endless endpoint streams. What
+    it raises reaches the caller. `aclose()` gives it `http.disconnect`, and cancels it if it goes on for a second.
+    As a context manager, `async with ASGITransport(app) as transport`, it runs the lifespan events too.
+    """
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self.app = app
+        self._lifespan: _ASGITask | None = None
+
+    async def __call__(
+        self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
+    ) -> _ASGIResponse:
+        from urllib.parse import unquote
+
+        request = Request(method, url, headers, content)
+        path, _, query = request.url.target.partition("?")
+        lines = [("host", request.url.authority), *request.headers]
+        if content is not None:
+            lines.append(("content-length", str(len(content))))
+        scope = {
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": method,
+            "scheme": request.url.scheme, "path": unquote(path), "raw_path": path.encode(), "root_path": "",
+            "query_string": query.encode(), "headers": [(n.lower().encode(), v.encode("latin-1")) for n, v in lines],
+            "client": ("127.0.0.1", 0), "server": (request.url.host, request.url.port),
+        }  # fmt: skip
+        task = _ASGITask(self.app, scope, {"type": "http.request", "body": content or b"", "more_body": False})
+        try:
+            start = await task.sent("http.response.start")
+        except BaseException:
+            await task.end()
+            raise
+        fields = Headers((n.decode("latin-1"), v.decode("latin-1")) for n, v in start.get("headers", ()))
+        return _ASGIResponse(str(request.url), start["status"], "", fields, task)
+
+    async def __aenter__(self) -> ASGITransport:
+        self._lifespan = _ASGITask(self.app, {"type": "lifespan", "asgi": {"version": "3.0"}}, {"type": "lifespan.startup"})
+        await self._lifespan.sent("lifespan.startup.complete")
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        if self._lifespan is not None:
+            await self._lifespan.end({"type": "lifespan.shutdown"})
+
+
+class _ASGIResponse(_InProcess):
+    def __init__(self, url: str, status: int, reason: str, headers: Headers, task: _ASGITask) -> None:
+        super().__init__(url, status, reason, headers)
+        self._task = task
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            message = await self._task.sent("http.response.body")
+            more = message.get("more_body", False)
+            if body := message.get("body", b""):
+                yield body
+
+    async def aclose(self) -> None:
+        await self._task.end()
+
+
+class _ASGITask:
+    """A running application, what it is to receive, and what it has sent, each message until it is taken."""
+
+    def __init__(self, app: Callable[..., Any], scope: dict[str, Any], first: dict[str, Any]) -> None:
+        import asyncio
+
+        self._inbox: asyncio.Queue[Any] = asyncio.Queue()
+        self._outbox: asyncio.Queue[Any] = asyncio.Queue()
+        self._inbox.put_nowait(first)
+        self._ending = False
+        self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
+        self._task.add_done_callback(lambda _: self._outbox.put_nowait(None))
+
+    async def _receive(self) -> Any:
+        message = await self._inbox.get()
+        if self._ending:
+            self._inbox.put_nowait(message)  # gone is gone, however often it is asked
+        return message
+
+    async def _send(self, message: Any) -> None:
+        if not self._ending:
+            self._outbox.put_nowait(message)
+            await self._outbox.join()
+
+    async def sent(self, kind: str) -> Any:
+        """The application's next message. Raises what the application raised instead."""
+        message = await self._outbox.get()
+        self._outbox.task_done()
+        if message is None:
+            self._outbox.put_nowait(None)
+            self._check()
+            raise BodyError("the application ended before its answer was complete")
+        if message["type"] != kind:
+            raise RuntimeError(f"the application sent {message['type']!r} where {kind!r} is due")
+        return message
+
+    def _check(self) -> None:
+        error = None if self._task.cancelled() else self._task.exception()
+        if isinstance(error, (OSError, EOFError)):
+            raise _failed(error) from error
+        if error is not None:
+            raise error
+
+    async def end(self, message: Any = None) -> None:
+        import asyncio
+
+        if not self._ending:
+            self._ending = True
+            self._inbox.put_nowait(message or {"type": "http.disconnect"})
+            while not self._outbox.empty():
+                self._outbox.get_nowait()
+                self._outbox.task_done()
+            await asyncio.wait({self._task}, timeout=1.0)
+            if not self._task.done():
+                self._task.cancel()
+                await asyncio.wait({self._task})
+            if message is not None:
+                self._check()
+            elif not self._task.cancelled():
+                self._task.exception()  # it was told to stop: how it did is nobody's business
