@@ -1,0 +1,512 @@
+"""The candidates: how each library is made to parse bytes, take lines, and read a stream from the network.
+
+Every peer is driven the way its own documentation or client drives it, and where there is a choice, the way
+that is cheaper for the peer. Nothing here imports a library before it is asked for: a benchmark of one must
+not carry the others.
+"""
+
+from __future__ import annotations
+
+import codecs
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from typing import Any
+
+Parse = Callable[[Iterable[bytes]], int]  # takes chunks, returns how many events came out
+Lines = Callable[[Iterable[str]], int]
+
+OURS = "sse"
+# The name used in the tables, the distribution, the module.
+PEERS = [
+    ("httpx-sse", "httpx-sse", "httpx_sse"),
+    ("launchdarkly", "launchdarkly-eventsource", "ld_eventsource"),
+    ("sseclient-py", "sseclient-py", "sseclient"),
+    ("requests-sse", "requests-sse", "requests_sse"),
+    ("aiohttp-sse-client", "aiohttp-sse-client", "aiohttp_sse_client"),
+    ("openai", "openai", "openai"),
+]
+NAMES = [OURS, *(name for name, _, _ in PEERS)]
+
+
+def find() -> tuple[dict[str, str], list[str]]:
+    """The peers that are installed, with their versions, and the names of those that are not."""
+    found, missing = {}, []
+    for name, distribution, module in PEERS:
+        if importlib.util.find_spec(module) is not None:
+            found[name] = importlib.metadata.version(distribution)
+        else:
+            missing.append(distribution)
+    return found, missing
+
+
+class EndOfInputError(Exception):
+    """Stops the peers that would wait and reconnect when their input ends."""
+
+
+def stop() -> None:
+    raise EndOfInputError
+
+
+# Parsing bytes
+
+
+def parser(name: str) -> Parse:
+    return PARSERS[name]()
+
+
+def ours_parser() -> Parse:
+    from sse import SSEParser
+
+    def parse(chunks: Iterable[bytes]) -> int:
+        n, feed = 0, SSEParser().feed
+        for chunk in chunks:
+            for _ in feed(chunk):
+                n += 1
+        return n
+
+    return parse
+
+
+def httpx_sse_parser() -> Parse:
+    """Its EventSource over a response that is nothing but the decoder httpx puts under `iter_text()`."""
+    from httpx_sse import EventSource
+
+    class Response:
+        def __init__(self, chunks: Iterable[bytes]) -> None:
+            self.headers = {"content-type": "text/event-stream"}
+            self.chunks = chunks
+
+        def iter_text(self) -> Iterator[str]:
+            decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+            for chunk in self.chunks:
+                yield decode(chunk)
+
+    def parse(chunks: Iterable[bytes]) -> int:
+        n, response = 0, Response(chunks)
+        for _ in EventSource(response).iter_sse():
+            n += 1
+        return n
+
+    return parse
+
+
+def launchdarkly_parser() -> Parse:
+    from ld_eventsource.reader import _BufferedLineReader, _SSEReader
+
+    def parse(chunks: Iterable[bytes]) -> int:
+        n = 0
+        for _ in _SSEReader(_BufferedLineReader.lines_from(chunks)).events_and_comments():
+            n += 1
+        return n
+
+    return parse
+
+
+def sseclient_parser() -> Parse:
+    from sseclient import SSEClient
+
+    def parse(chunks: Iterable[bytes]) -> int:
+        n = 0
+        for _ in SSEClient(chunks).events():
+            n += 1
+        return n
+
+    return parse
+
+
+def requests_sse_parser() -> Parse:
+    """There is no parser to call: its event source is given a real response of requests over the chunks."""
+    import requests
+    from requests_sse import EventSource
+
+    class Raw:
+        def __init__(self, chunks: Iterable[bytes]) -> None:
+            self.chunks = chunks
+
+        def stream(self, *args: object, **options: object) -> Iterable[bytes]:
+            return self.chunks
+
+    def parse(chunks: Iterable[bytes]) -> int:
+        n = 0
+        response = requests.Response()
+        response.status_code = 200
+        response.raw = Raw(chunks)
+        source = EventSource("http://localhost/", session=object(), on_error=stop)
+        source._response, source._data_generator = response, response.iter_lines()
+        try:
+            for _ in source:
+                n += 1
+        except EndOfInputError:
+            pass
+        return n
+
+    return parse
+
+
+def aiohttp_sse_client_parser() -> Parse:
+    """Likewise over a real StreamReader of aiohttp, filled in advance: its coroutine never has to wait."""
+    import asyncio
+
+    from aiohttp import StreamReader
+    from aiohttp_sse_client.client import EventSource
+
+    class Protocol:
+        _reading_paused = False
+
+        def pause_reading(self, **options: object) -> None: ...
+
+        def resume_reading(self, **options: object) -> None: ...
+
+    class Response:
+        status = 200
+
+        def __init__(self, content: StreamReader) -> None:
+            self.content = content
+
+    loop = asyncio.new_event_loop()
+
+    async def run(chunks: Iterable[bytes]) -> int:
+        n = 0
+        reader = StreamReader(Protocol(), 2**40, loop=loop)
+        for chunk in chunks:
+            reader.feed_data(chunk)
+        reader.feed_eof()
+        source = EventSource("http://localhost/", session=object(), on_error=stop)
+        source._response = Response(reader)
+        try:
+            async for _ in source:
+                n += 1
+        except EndOfInputError:
+            pass
+        return n
+
+    return lambda chunks: loop.run_until_complete(run(chunks))
+
+
+def openai_parser() -> Parse:
+    from openai._streaming import SSEDecoder
+
+    def parse(chunks: Iterable[bytes]) -> int:
+        n = 0
+        for _ in SSEDecoder().iter_bytes(iter(chunks)):
+            n += 1
+        return n
+
+    return parse
+
+
+PARSERS: dict[str, Callable[[], Parse]] = {
+    OURS: ours_parser,
+    "httpx-sse": httpx_sse_parser,
+    "launchdarkly": launchdarkly_parser,
+    "sseclient-py": sseclient_parser,
+    "requests-sse": requests_sse_parser,
+    "aiohttp-sse-client": aiohttp_sse_client_parser,
+    "openai": openai_parser,
+}
+
+
+# Taking lines
+
+
+def ours_lines() -> Lines:
+    from sse import EventSource
+
+    def parse(lines: Iterable[str]) -> int:
+        n = 0
+        for _ in EventSource(lines):
+            n += 1
+        return n
+
+    return parse
+
+
+def httpx_sse_lines() -> Lines:
+    from httpx_sse._decoders import SSEDecoder
+
+    def parse(lines: Iterable[str]) -> int:
+        n, decode = 0, SSEDecoder().decode
+        for line in lines:
+            if decode(line) is not None:
+                n += 1
+        return n
+
+    return parse
+
+
+def launchdarkly_lines() -> Lines:
+    from ld_eventsource.reader import _SSEReader
+
+    def parse(lines: Iterable[str]) -> int:
+        n = 0
+        for _ in _SSEReader(lines).events_and_comments():
+            n += 1
+        return n
+
+    return parse
+
+
+def openai_lines() -> Lines:
+    from openai._streaming import SSEDecoder
+
+    def parse(lines: Iterable[str]) -> int:
+        n, decode = 0, SSEDecoder().decode
+        for line in lines:
+            if decode(line) is not None:
+                n += 1
+        return n
+
+    return parse
+
+
+LINES: dict[str, Callable[[], Lines]] = {
+    OURS: ours_lines,
+    "httpx-sse": httpx_sse_lines,
+    "launchdarkly": launchdarkly_lines,
+    "openai": openai_lines,
+}
+
+
+# Reading from the network. Each class holds what a program makes once (a session, a pool, a TLS context);
+# `stream` returns a context manager for one stream, `events` the iterator over what entering it gave. Time
+# limits are off where a stream would run into them.
+
+
+class Ours:
+    def __init__(self, cafile: str | None) -> None:
+        from sse import connect
+
+        self.connect, self.verify = connect, cafile or True
+
+    def stream(self, url: str) -> Any:
+        return self.connect(url, verify=self.verify)
+
+    def events(self, entered: Any) -> Any:
+        return entered
+
+
+class HttpxSSE:
+    def __init__(self, cafile: str | None) -> None:
+        import httpx
+        import httpx_sse
+
+        self.client = httpx.Client(verify=context(cafile), timeout=None)
+        self.connect = httpx_sse.connect_sse
+
+    def stream(self, url: str) -> Any:
+        return self.connect(self.client, "GET", url)
+
+    def events(self, entered: Any) -> Any:
+        return entered.iter_sse()
+
+
+class LaunchDarkly:
+    def __init__(self, cafile: str | None) -> None:
+        import urllib3
+        from ld_eventsource import SSEClient
+        from ld_eventsource.config import ConnectStrategy
+
+        self.pool = urllib3.PoolManager(ca_certs=cafile)
+        self.strategy, self.client = ConnectStrategy.http, SSEClient
+
+    def stream(self, url: str) -> Any:
+        return self.client(self.strategy(url, pool=self.pool))
+
+    def events(self, entered: Any) -> Any:
+        return iter(entered.events)
+
+
+class SSEClientPy:
+    """Over requests, as its page shows it."""
+
+    def __init__(self, cafile: str | None) -> None:
+        import requests
+        from sseclient import SSEClient
+
+        self.session, self.client = requests.Session(), SSEClient
+        self.session.verify = cafile or True
+
+    def stream(self, url: str) -> Any:
+        return closing(self.session.get(url, stream=True))
+
+    def events(self, entered: Any) -> Any:
+        return self.client(entered).events()
+
+
+class RequestsSSE:
+    def __init__(self, cafile: str | None) -> None:
+        import requests
+        from requests_sse import EventSource
+
+        self.session, self.source = requests.Session(), EventSource
+        self.session.verify = cafile or True
+
+    def stream(self, url: str) -> Any:
+        return self.source(url, session=self.session)
+
+    def events(self, entered: Any) -> Any:
+        return entered
+
+
+class OpenAI:
+    """Its decoder over the HTTP client it brings along, which is what its streams are made of."""
+
+    def __init__(self, cafile: str | None) -> None:
+        import httpx2
+        from openai._streaming import SSEDecoder
+
+        self.client = httpx2.Client(verify=context(cafile), timeout=None)
+        self.decoder = SSEDecoder
+
+    def stream(self, url: str) -> Any:
+        return self.client.stream("GET", url)
+
+    def events(self, entered: Any) -> Any:
+        return self.decoder().iter_bytes(entered.iter_bytes())
+
+
+class AsyncOurs:
+    def __init__(self, cafile: str | None) -> None:
+        from sse import async_connect
+
+        self.connect, self.verify = async_connect, cafile or True
+
+    def stream(self, url: str) -> Any:
+        return self.connect(url, verify=self.verify)
+
+    def events(self, entered: Any) -> Any:
+        return aiter(entered)
+
+
+class AsyncHttpxSSE:
+    def __init__(self, cafile: str | None) -> None:
+        import httpx
+        import httpx_sse
+
+        limits = httpx.Limits(max_connections=None)
+        self.client = httpx.AsyncClient(verify=context(cafile), timeout=None, limits=limits)
+        self.connect = httpx_sse.aconnect_sse
+
+    def stream(self, url: str) -> Any:
+        return self.connect(self.client, "GET", url)
+
+    def events(self, entered: Any) -> Any:
+        return entered.aiter_sse()
+
+
+class AsyncLaunchDarkly:
+    def __init__(self, cafile: str | None) -> None:
+        from ld_eventsource.async_client import AsyncSSEClient
+        from ld_eventsource.config.async_connect_strategy import AsyncConnectStrategy
+
+        self.session = aiohttp_session(cafile)
+        self.strategy, self.client = AsyncConnectStrategy.http, AsyncSSEClient
+
+    def stream(self, url: str) -> Any:
+        return self.client(self.strategy(url, session=self.session))
+
+    def events(self, entered: Any) -> Any:
+        return aiter(entered.events)
+
+
+class AiohttpSSEClient:
+    def __init__(self, cafile: str | None) -> None:
+        from aiohttp_sse_client.client import EventSource
+
+        self.session, self.source = aiohttp_session(cafile), EventSource
+
+    def stream(self, url: str) -> Any:
+        return self.source(url, session=self.session)
+
+    def events(self, entered: Any) -> Any:
+        return entered
+
+
+class AsyncOpenAI:
+    def __init__(self, cafile: str | None) -> None:
+        import httpx2
+        from openai._streaming import SSEDecoder
+
+        limits = httpx2.Limits(max_connections=None)
+        self.client = httpx2.AsyncClient(verify=context(cafile), timeout=None, limits=limits)
+        self.decoder = SSEDecoder
+
+    def stream(self, url: str) -> Any:
+        return self.client.stream("GET", url)
+
+    def events(self, entered: Any) -> Any:
+        return self.decoder().aiter_bytes(entered.aiter_bytes())
+
+
+def context(cafile: str | None) -> Any:
+    """Without a file it is about plain HTTP, and httpx need not read the system's certificates."""
+    import ssl
+
+    return ssl.create_default_context(cafile=cafile) if cafile else False
+
+
+def aiohttp_session(cafile: str | None) -> Any:
+    import aiohttp
+
+    connector = aiohttp.TCPConnector(limit=0, ssl=context(cafile) if cafile else True)
+    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
+
+
+SYNC: dict[str, Callable[[str | None], Any]] = {
+    OURS: Ours,
+    "httpx-sse": HttpxSSE,
+    "launchdarkly": LaunchDarkly,
+    "sseclient-py": SSEClientPy,
+    "requests-sse": RequestsSSE,
+    "openai": OpenAI,
+}
+ASYNC: dict[str, Callable[[str | None], Any]] = {
+    OURS: AsyncOurs,
+    "httpx-sse": AsyncHttpxSSE,
+    "launchdarkly": AsyncLaunchDarkly,
+    "aiohttp-sse-client": AiohttpSSEClient,
+    "openai": AsyncOpenAI,
+}
+
+
+# The bodies alone, for the throughput of TLS
+
+
+@contextmanager
+def ours_body(url: str, cafile: str | None) -> Iterator[Iterator[bytes]]:
+    import httpclient
+
+    with httpclient.get(url, stream=True, verify=cafile or True) as response:
+        yield response.iter_bytes()
+
+
+@contextmanager
+def httpx_body(url: str, cafile: str | None) -> Iterator[Iterator[bytes]]:
+    import httpx
+
+    client = httpx.Client(verify=context(cafile), timeout=None)
+    with client, client.stream("GET", url) as response:
+        yield response.iter_bytes()
+
+
+@asynccontextmanager
+async def ours_async_body(url: str, cafile: str | None) -> Any:
+    import httpclient
+
+    async with await httpclient.async_get(url, stream=True, verify=cafile or True) as response:
+        yield response.aiter_bytes()
+
+
+@asynccontextmanager
+async def httpx_async_body(url: str, cafile: str | None) -> Any:
+    import httpx
+
+    client = httpx.AsyncClient(verify=context(cafile), timeout=None)
+    async with client, client.stream("GET", url) as response:
+        yield response.aiter_bytes()
+
+
+BODIES = {OURS: ours_body, "httpx-sse": httpx_body}
+ASYNC_BODIES = {OURS: ours_async_body, "httpx-sse": httpx_async_body}

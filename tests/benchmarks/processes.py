@@ -1,0 +1,132 @@
+"""Starting and ending the processes that benchmarks talk to: servers, client workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import py_compile
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from measure import turns
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+CERTS = HERE.parent / "certs"
+# What would send loopback traffic through a proxy, or make a library trust other certificates.
+UNWANTED = ("_proxy", "_ca_bundle", "ssl_cert_file", "ssl_cert_dir", "pythonpath")
+
+
+class Failed(Exception):
+    """A worker could not do what it was told."""
+
+
+class Workspace:
+    """A temporary directory: the counters, and compiled copies of the modules."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="sse-bench-"))
+        self.modules = self.path / "modules"
+        self.modules.mkdir()
+        for name in ("sse.py", "httpclient.py"):
+            if (ROOT / name).exists():
+                shutil.copy(ROOT / name, self.modules)
+                py_compile.compile(str(self.modules / name), doraise=True)
+        self._counter = 0
+        kept = {k: v for k, v in os.environ.items() if not k.lower().endswith(UNWANTED)}
+        self.environment = kept | {"PYTHONPATH": str(self.modules), "PYTHONWARNINGS": "ignore"}
+
+    def close(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def acks(self) -> str:
+        """A new counter for a server and its clients to share."""
+        self._counter += 1
+        path = self.path / f"acks-{self._counter}"
+        path.write_bytes(bytes(8))
+        return str(path)
+
+    @contextmanager
+    def server(self, acks: str, tls: bool = False) -> Iterator[str]:
+        """A server process; gives the beginning of its URLs."""
+        command = [
+            sys.executable,
+            str(HERE / "server.py"),
+            acks,
+            *([str(CERTS / "server.pem")] if tls else []),
+        ]
+        process = self.start(command)
+        try:
+            yield f"http{'s' * tls}://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            stop(process)
+
+    @contextmanager
+    def worker(self, kind: str, candidate: str, acks: str, tls: bool = False) -> Iterator[Client]:
+        """A client process for one candidate."""
+        cafile = [str(CERTS / "ca.pem")] if tls else []
+        process = self.start([sys.executable, str(HERE / "worker.py"), kind, candidate, acks, *cafile])
+        try:
+            yield Client(process)
+        finally:
+            stop(process)
+
+    def start(self, command: list[str]) -> Any:
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self.environment, bufsize=1
+        )
+
+
+def stop(process: Any) -> None:
+    process.stdin.close()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    process.stdout.close()
+
+
+class Client:
+    def __init__(self, process: Any) -> None:
+        self._process = process
+
+    def call(self, do: str, *, limit: float = 120.0, **arguments: Any) -> dict[str, Any]:
+        """Tell the worker to do something; `TimeoutError`, and its end, if that takes too long."""
+        self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(limit):
+                self._process.kill()
+                raise TimeoutError(f"{do} took more than {limit:g} s")
+        line = self._process.stdout.readline()
+        if not line:
+            raise Failed("the client process died")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise Failed(answer["error"])
+        return answer
+
+
+def take_turns(
+    workers: dict[Any, Client], rounds: int, do: str, *, remark: str = "", **arguments: Any
+) -> dict[Any, list[dict[str, Any]]]:
+    """The same command to every worker, in turns. One that fails is named and left out from then on."""
+    answers: dict[Any, list[dict[str, Any]]] = {key: [] for key in workers}
+    for turn in turns(list(workers), rounds):
+        for key in turn:
+            if key not in answers:
+                continue
+            try:
+                answers[key].append(workers[key].call(do, **arguments))
+            except (Failed, TimeoutError, OSError) as error:
+                print(f"  {' '.join(key)}: {remark or do} failed: {error}", flush=True)
+                del answers[key]
+    return answers

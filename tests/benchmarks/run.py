@@ -1,0 +1,116 @@
+"""The benchmarks: `python3 tests/benchmarks/run.py` measures `sse` beside the other SSE clients it finds.
+
+Nothing is installed; what is missing is named. For all of it:
+
+    pip install httpx httpx-sse launchdarkly-eventsource sseclient-py requests-sse aiohttp-sse-client openai
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
+
+import chart  # noqa: E402
+import endtoend  # noqa: E402
+import fairness  # noqa: E402
+import imports  # noqa: E402
+import large  # noqa: E402
+import latency  # noqa: E402
+import lines  # noqa: E402
+import measure  # noqa: E402
+import parsing  # noqa: E402
+import peers  # noqa: E402
+import streams  # noqa: E402
+import tls  # noqa: E402
+from processes import Workspace  # noqa: E402
+
+
+def main() -> int:
+    space = Workspace()
+    try:
+        return measured(arguments(), space)
+    finally:
+        space.close()
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=WORKLOADS, help="one workload; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="small and few: to see that everything runs")
+    parser.add_argument("--streams", type=int, default=10_000, help="how many idle streams")
+    parser.add_argument("--pythons", nargs="+", default=[sys.executable], help="interpreters for `import`")
+    parser.add_argument("--svg", type=Path, help="where the picture goes; of a complete run: results.svg here")
+    parser.add_argument("--json", type=Path, help="where the figures go, as JSON")
+    return parser.parse_args()
+
+
+Options = argparse.Namespace
+WORKLOADS: dict[str, Callable[[list[str], Options, Workspace], list[measure.Section]]] = {
+    "parse": lambda found, o, space: parsing.run(found, o.quick),
+    "lines": lambda found, o, space: lines.run(found, o.quick),
+    "endtoend": lambda found, o, space: endtoend.run(found, o.quick, space),
+    "latency": lambda found, o, space: latency.run(found, o.quick, space),
+    "large": lambda found, o, space: large.run(found, o.quick, space),
+    "streams": lambda found, o, space: streams.run(found, o.quick, space, o.streams),
+    "fairness": lambda found, o, space: fairness.run(found, o.quick, space),
+    "first": lambda found, o, space: tls.first(found, o.quick, space),
+    "import": lambda found, o, space: imports.run(found, o.quick, space, o.pythons),
+    "tls": lambda found, o, space: tls.throughput(found, o.quick, space),
+}
+
+
+def measured(options: Options, space: Workspace) -> int:
+    found, missing = peers.find()
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    about = f"{python}, {platform.system()}, {processor()}"
+    print(about)
+    print("found:", ", ".join(f"{name} {version}" for name, version in found.items()) or "no peer")
+    if missing:
+        print("not found:", ", ".join(missing))
+    sections = []
+    failed = False
+    for name in options.only or WORKLOADS:
+        start = time.monotonic()
+        print(f"{name} ...", flush=True)
+        try:
+            sections += WORKLOADS[name]([peers.OURS, *found], options, space)
+        except Exception:
+            # The other workloads are still worth having; the exit status tells.
+            traceback.print_exc()
+            failed = True
+        print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
+    print()
+    print(measure.table(sections, [*peers.NAMES, "floor"]))
+    print()
+    print(measure.summary(sections))
+    if options.json:
+        rows = [{"section": s.title, **asdict(row)} for s in sections for row in s.rows]
+        options.json.write_text(json.dumps({"about": about, "peers": found, "rows": rows}, indent=1))
+    complete = not (options.only or options.quick or failed)
+    if options.svg or complete:  # a part of it does not replace the whole
+        options.svg = options.svg or HERE / "results.svg"
+        options.svg.write_text(chart.svg(sections, f"{about}; python3 tests/benchmarks/run.py"))
+        print(f"picture: {options.svg}")
+    return failed
+
+
+def processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

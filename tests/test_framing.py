@@ -1,0 +1,377 @@
+"""How an answer is framed (RFC 9112), cut short, or compressed: by `request` and by the clients alike."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import tracemalloc
+import zlib
+from collections.abc import Iterable
+
+from httpclient import BodyError, ConnectError, HTTPClientError, ProtocolError
+from sse import SSEEventTooLargeError
+from tests.server import CHUNKED, LAST_CHUNK, Connection, Script, Server, chunk, head
+from tests.worlds import World, in_all_ways, in_both_worlds
+
+BODY = b"data: x\n\n"  # 9 bytes
+LENGTH = "Content-Length: 9"
+OK = b"HTTP/1.1 200 OK\r\n"
+FRAMED = b"Content-Length: 9\r\n\r\n" + BODY
+
+# Answers in good order. All of them say BODY.
+GOOD: dict[str, bytes] = {
+    "length": head(LENGTH) + BODY,
+    "length with zeros": head("Content-Length: 0009") + BODY,
+    "length in capitals": head("CONTENT-LENGTH:9") + BODY,
+    "chunks": head(CHUNKED) + chunk(BODY) + LAST_CHUNK,
+    "chunks of a byte": head(CHUNKED) + b"".join(chunk(bytes([byte])) for byte in BODY) + LAST_CHUNK,
+    "chunked in capitals": head("TRANSFER-ENCODING:Chunked") + chunk(BODY) + LAST_CHUNK,
+    "size with zeros": head(CHUNKED) + b"0000009\r\n" + BODY + b"\r\n000\r\n\r\n",
+    "size in small hex": head(CHUNKED) + chunk(b":\n" + BODY[:8]) + chunk(BODY[8:]) + LAST_CHUNK,
+    "size in capital hex": head(CHUNKED) + b"B\r\n:\n" + BODY + b"\r\n" + LAST_CHUNK,
+    "chunk extensions": head(CHUNKED) + b'9;a;b=c;d="e;\tf"\r\n' + BODY + b"\r\n0;last\r\n\r\n",
+    "white space before an extension": head(CHUNKED) + b"9 ; a = b\r\n" + BODY + b"\r\n" + LAST_CHUNK,
+    "trailers": head(CHUNKED) + chunk(BODY) + b"0\r\nX-Sum: 1\r\nContent-Length: 7\r\n\r\n",
+    "until close": head() + BODY,
+    "until close, said to keep alive": head("Connection: keep-alive") + BODY,
+    "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\n" + BODY,
+    "HTTP/1.0 with a length": b"HTTP/1.0 200 OK\r\n" + FRAMED,
+    "no reason": b"HTTP/1.1 200 \r\n" + FRAMED,
+    "no reason and no space": b"HTTP/1.1 200\r\n" + FRAMED,
+    "reason in Latin-1": b"HTTP/1.1 200 Gr\xfc\xdfe\r\n" + FRAMED,
+    "one 1xx": b"HTTP/1.1 100 Continue\r\n\r\n" + head(LENGTH) + BODY,
+    "several 1xx": b"HTTP/1.1 102 x\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 5\r\n\r\n"
+    + head(LENGTH)
+    + BODY,
+    "empty header value": head("X-Empty:", "X-Blank:   ", LENGTH) + BODY,
+    "white space around values": head("X-Tabbed:\t a\t", "Content-Length: \t9 \t") + BODY,
+    "bytes beyond ASCII in a value": b"HTTP/1.1 200 OK\r\nX: caf\xe9 \xe2\x9c\x93\r\n" + FRAMED,
+    "folded value": head("X-Folded: a", " b", "\tc", LENGTH) + BODY,
+    "bare LF in the head": (head(LENGTH).replace(b"\r\n", b"\n")) + BODY,
+    "many headers": head(*(f"X-{number}: {number}" for number in range(90)), LENGTH) + BODY,
+    "a large header": head("X-Large: " + "x" * 8000, LENGTH) + BODY,
+    "more than the length says": head(LENGTH) + BODY + b"data: smuggled\n\n",
+    "more after the last chunk": head(CHUNKED) + chunk(BODY) + LAST_CHUNK + chunk(BODY),
+    "coding identity": head(LENGTH, "Content-Encoding: identity") + BODY,
+}
+# Those whose end is told by the connection alone.
+BY_CLOSE = {name for name in GOOD if name.startswith("until close") or name == "HTTP/1.0"}
+
+BAD_HEADS: dict[str, bytes] = {
+    "not HTTP": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    "another protocol": b"FTP/1.1 200 OK\r\n" + FRAMED,
+    "protocol in small letters": b"http/1.1 200 OK\r\n" + FRAMED,
+    "HTTP/0.9": b"<html>\r\n\r\n</html>",
+    "HTTP/2": b"HTTP/2 200 OK\r\n" + FRAMED,
+    "HTTP/2.0": b"HTTP/2.0 200 OK\r\n" + FRAMED,
+    "version of two digits": b"HTTP/1.10 200 OK\r\n" + FRAMED,
+    "no status": b"HTTP/1.1\r\n" + FRAMED,
+    "status of two digits": b"HTTP/1.1 20 OK\r\n" + FRAMED,
+    "status of four digits": b"HTTP/1.1 2000 OK\r\n" + FRAMED,
+    "status below 100": b"HTTP/1.1 099 OK\r\n" + FRAMED,
+    "status of letters": b"HTTP/1.1 abc OK\r\n" + FRAMED,
+    "status with a sign": b"HTTP/1.1 +20 OK\r\n" + FRAMED,
+    "status of other digits": "HTTP/1.1 ２００ OK\r\n".encode() + FRAMED,
+    "two spaces": b"HTTP/1.1  200 OK\r\n" + FRAMED,
+    "tab": b"HTTP/1.1\t200 OK\r\n" + FRAMED,
+    "NUL in the reason": b"HTTP/1.1 200 O\0K\r\n" + FRAMED,
+    "no colon": OK + b"X-Header\r\n" + FRAMED,
+    "no name": OK + b": x\r\n" + FRAMED,
+    "space before the colon": OK + b"X-Header : x\r\n" + FRAMED,
+    "space in a name": OK + b"X Header: x\r\n" + FRAMED,
+    "space before the first name": OK + b" X-Header: x\r\n" + FRAMED,
+    "byte beyond ASCII in a name": OK + b"X\xe9: x\r\n" + FRAMED,
+    "NUL in a value": OK + b"X: a\0b\r\n" + FRAMED,
+    "two lengths": OK + b"Content-Length: 8\r\n" + FRAMED,
+    "two lengths in one": OK + b"Content-Length: 9, 8\r\n\r\n" + BODY,
+    "both framings": OK + b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(BODY) + LAST_CHUNK,
+    "both framings, swapped": OK + b"Transfer-Encoding: chunked\r\n" + FRAMED,
+    "unknown transfer coding": OK + b"Transfer-Encoding: gzip\r\n\r\n" + BODY,
+    "transfer coding with another": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + chunk(BODY) + LAST_CHUNK,
+    "chunked not last": OK + b"Transfer-Encoding: chunked, gzip\r\n\r\n" + chunk(BODY) + LAST_CHUNK,
+    "chunked twice": OK + b"Transfer-Encoding: chunked, chunked\r\n\r\n" + chunk(BODY) + LAST_CHUNK,
+    "nearly chunked": OK + b"Transfer-Encoding: xchunked\r\n\r\n" + chunk(BODY) + LAST_CHUNK,
+    "chunked with a tail": OK + b"Transfer-Encoding: chunked\x0b\r\n\r\n" + chunk(BODY) + LAST_CHUNK,
+    "no transfer coding": OK + b"Transfer-Encoding:\r\n\r\n" + chunk(BODY) + LAST_CHUNK,
+} | {
+    f"length {length!r}": OK + b"Content-Length: %b\r\n\r\n" % length.encode() + BODY
+    for length in ("+9", "-9", "-0", "0x9", "1_0", "", "9 9", "9.0", "9e0", "９", "٩", "9;", "nine", "9" * 5000)
+}  # fmt: skip
+
+BAD_CHUNKS: dict[str, bytes] = {
+    f"size {size!r}": size + b"\r\n" + BODY + b"\r\n" + LAST_CHUNK
+    for size in (b"+9", b"-9", b"0x9", b"9_", b"0_9", b"", b" 9", b"g", b"9.0", b"9,", b"\xd9\xa9", b"9\x0b", b"\x009")
+} | {
+    "size of a thousand digits": b"9" * 1000 + b"\r\n" + BODY,
+    "size beyond all bounds": b"F" * 17 + b"\r\n" + BODY,
+    "data longer than its size": b"8\r\n" + BODY + b"\r\n" + LAST_CHUNK,
+    "no line end after the data": b"9\r\n" + BODY + LAST_CHUNK,
+    "bare LF after the size": b"9\n" + BODY + b"\r\n" + LAST_CHUNK,
+    "bare LF after the data": b"9\r\n" + BODY + b"\n" + LAST_CHUNK,
+    "bare LF in an extension": b"9;a\nb\r\n" + BODY + b"\r\n" + LAST_CHUNK,
+    "bare CR in an extension": b"9;a\rb\r\n" + BODY + b"\r\n" + LAST_CHUNK,
+    "NUL in an extension": b"9;a\0b\r\n" + BODY + b"\r\n" + LAST_CHUNK,
+    "malformed trailer": chunk(BODY) + b"0\r\nno colon\r\n\r\n",
+}
+
+CUT: dict[str, bytes] = {
+    "in a length": head("Content-Length: 10") + BODY,
+    "right after the head": head("Content-Length: 10"),
+    "in HTTP/1.0": b"HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\n" + BODY,
+    "before the last chunk": head(CHUNKED) + chunk(BODY),
+    "in a size": head(CHUNKED) + b"9",
+    "in an extension": head(CHUNKED) + b"9;a",
+    "in a chunk": head(CHUNKED) + b"9\r\nda",
+    "after a chunk's data": head(CHUNKED) + b"9\r\n" + BODY,
+    "in the last chunk": head(CHUNKED) + chunk(BODY) + b"0\r\n",
+    "in the trailers": head(CHUNKED) + chunk(BODY) + b"0\r\nX: y\r\n",
+}
+
+
+def dripped(data: bytes) -> Script:
+    return lambda conn: conn.drip(data)
+
+
+def held_open(data: bytes) -> Script:
+    def script(conn: Connection) -> None:
+        conn.send(data)
+        conn.stall()
+
+    return script
+
+
+def endless(start: bytes, pieces: Iterable[bytes]) -> Script:
+    """Sends without end, or until the client has had enough."""
+
+    def script(conn: Connection) -> None:
+        conn.send(start)
+        while True:
+            for piece in pieces:
+                conn.send(piece * 100)
+
+    return script
+
+
+@in_all_ways
+class Framing(World):
+    def outcomes(self, scripts: dict[str, Script]) -> Iterable[tuple[str, str]]:
+        """For each script the name of it, and the body or the class of the error."""
+        with Server(*scripts.values()) as server:
+            for name in scripts:
+                try:
+                    yield name, repr(self.fetch(server.url).data)
+                except HTTPClientError as error:
+                    self.assertTrue(str(error))
+                    self.assertIsInstance(error, ConnectionError)
+                    yield name, type(error).__name__
+
+    def assert_outcome(self, scripts: dict[str, Script], expected: str) -> None:
+        self.assertEqual([*self.outcomes(scripts)], [(name, expected) for name in scripts])
+
+    def test_good_answers(self) -> None:
+        scripts: dict[str, Script] = {name: lambda conn, data=data: conn.send(data) for name, data in GOOD.items()}
+        self.assert_outcome(scripts, "['x']")
+
+    def test_good_answers_byte_by_byte(self) -> None:
+        self.assert_outcome({name: dripped(GOOD[name]) for name in GOOD if "large" not in name}, "['x']")
+
+    def test_the_end_of_the_body_is_the_end(self) -> None:
+        """Also where the server keeps the connection open."""
+        self.assert_outcome({name: held_open(GOOD[name]) for name in GOOD.keys() - BY_CLOSE}, "['x']")
+
+    def test_malformed_heads(self) -> None:
+        self.assert_outcome({name: held_open(data) for name, data in BAD_HEADS.items()}, "ProtocolError")
+
+    def test_malformed_chunks(self) -> None:
+        scripts = {name: held_open(head(CHUNKED) + data) for name, data in BAD_CHUNKS.items()}
+        self.assert_outcome(scripts, "BodyError")
+
+    def test_cut_bodies(self) -> None:
+        self.assert_outcome({name: lambda conn, d=data: conn.send(d) for name, data in CUT.items()}, "BodyError")
+
+    def test_cut_heads(self) -> None:
+        whole = head("X: y", LENGTH)
+        scripts: dict[str, Script] = {
+            f"after {size} bytes": lambda conn, size=size: conn.send(whole[:size]) for size in range(len(whole))
+        }
+        self.assert_outcome(scripts, "ConnectError")
+
+    def test_a_body_cut_without_close_notify(self) -> None:
+        """A length and chunks say where the body ends; without them it is TLS that says it."""
+        for name, data in GOOD.items():
+            with self.subTest(name), Server(lambda conn, data=data: (conn.send(data), conn.cut()), tls=True) as server:
+                if name in BY_CLOSE:
+                    with self.assertRaises(BodyError):
+                        self.fetch(server.url, verify=False)
+                else:
+                    self.assertEqual(self.fetch(server.url, verify=False).data, ["x"])
+
+    def test_a_head_cut_over_tls(self) -> None:
+        for end in (Connection.cut, Connection.close, Connection.reset):
+            with self.subTest(end), Server(lambda conn, end=end: (conn.send(OK), end(conn)), tls=True) as server:
+                with self.assertRaises(ConnectError):
+                    self.fetch(server.url, verify=False)
+
+    def test_good_answers_over_tls(self) -> None:
+        with Server(*GOOD.values(), tls=True) as server:
+            for name in GOOD:
+                with self.subTest(name):
+                    self.assertEqual(self.fetch(server.url, verify=False).data, ["x"])
+
+    def test_what_has_no_end(self) -> None:
+        numbers = (b"X-%d: y\r\n" % number for number in itertools.count())
+        scripts: dict[str, tuple[Script, type[HTTPClientError] | tuple[type[HTTPClientError], ...]]] = {
+            "status line": (endless(b"HTTP/1.1 200 ", [b"x"]), ProtocolError),
+            "no line at all": (endless(b"", [b"x"]), ProtocolError),
+            "header line": (endless(OK, [b"x"]), ProtocolError),
+            "header value": (endless(OK + b"X: ", [b"x"]), ProtocolError),
+            "folded value": (endless(OK + b"X: y\r\n", [b" y\r\n"]), ProtocolError),
+            "headers": (endless(OK, numbers), ProtocolError),
+            "1xx": (endless(b"", [b"HTTP/1.1 100 Continue\r\n\r\n"]), ProtocolError),
+            "empty lines": (endless(b"", [b"\r\n"]), ProtocolError),
+            "size": (endless(head(CHUNKED), [b"0"]), (BodyError, ProtocolError)),
+            "chunk extension": (endless(head(CHUNKED) + b"1;", [b"x"]), (BodyError, ProtocolError)),
+            "trailers": (endless(head(CHUNKED) + b"0\r\n", [b"x: y\r\n"]), (BodyError, ProtocolError)),
+            "trailer": (endless(head(CHUNKED) + b"0\r\nX: ", [b"y"]), (BodyError, ProtocolError)),
+        }
+        for name, (script, expected) in scripts.items():
+            with self.subTest(name), Server(script) as server:
+                tracemalloc.start()
+                try:
+                    with self.assertRaises(expected):
+                        self.fetch(server.url)
+                    _, peak = tracemalloc.get_traced_memory()
+                finally:
+                    tracemalloc.stop()
+                self.assertLess(peak, 8 * 2**20)
+
+
+@in_both_worlds
+class Bodiless(World):
+    """Answers whose headers speak of a body that does not come. The server keeps the connection open."""
+
+    def test_status(self) -> None:
+        for status in ("204 x", "304 x"):
+            for line in (LENGTH, CHUNKED, "X: y"):
+                script = held_open(head(line, status=status))
+                with self.subTest(status=status, line=line), Server(script) as server:
+                    with self.get(server.url, stream=True) as response:
+                        self.assertEqual(response.read(), b"")
+
+    def test_head(self) -> None:
+        for line in (LENGTH, CHUNKED, "X: y", "Content-Encoding: gzip"):
+            with self.subTest(line=line), Server(held_open(head(line))) as server:
+                with self.request("HEAD", server.url, stream=True) as response:
+                    self.assertEqual(([*response.iter_bytes()], response.status_code), ([], 200))
+
+    def test_no_content_by_connect(self) -> None:
+        for line in (LENGTH, CHUNKED, "X: y"):
+            script = held_open(head(line, status="204 x"))
+            with self.subTest(line=line), Server(script) as server, self.connect(server.url) as client:
+                self.assertEqual(list(client), [])
+
+
+def compressed(kind: str, *pieces: bytes) -> list[bytes]:
+    """The pieces as a server sends them that flushes after each; the last one also ends the coding."""
+    window = {"gzip": 31, "zlib": 15, "raw": -15}[kind]
+    coder = zlib.compressobj(wbits=window)
+    blocks = [coder.compress(piece) + coder.flush(zlib.Z_SYNC_FLUSH) for piece in pieces]
+    return [*blocks, coder.flush()]
+
+
+CODINGS = {"gzip": "gzip", "zlib": "deflate", "raw": "deflate"}
+
+
+@in_all_ways
+class Codings(World):
+    def test_whole(self) -> None:
+        body = BODY * 1000
+        for kind, coding in CODINGS.items():
+            packed = b"".join(compressed(kind, body))
+            for script in (
+                head(f"Content-Length: {len(packed)}", f"Content-Encoding: {coding}") + packed,
+                head(CHUNKED, f"Content-Encoding: {coding.upper()}") + chunk(packed) + LAST_CHUNK,
+                head(f"Content-Encoding: {coding}") + packed,
+                dripped(head(f"Content-Encoding: {coding}") + packed),
+            ):
+                with self.subTest(kind), Server(script) as server:
+                    self.assertEqual(self.fetch(server.url).data, ["x"] * 1000)
+
+    def test_x_gzip(self) -> None:
+        with Server(head("Content-Encoding: x-gzip") + gzip.compress(BODY)) as server:
+            self.assertEqual(self.fetch(server.url).data, ["x"])
+
+    def test_several_members(self) -> None:
+        packed = gzip.compress(BODY) + gzip.compress(b"") + gzip.compress(BODY)
+        for script in (head("Content-Encoding: gzip") + packed, dripped(head("Content-Encoding: gzip") + packed)):
+            with Server(script) as server:
+                self.assertEqual(self.fetch(server.url).data, ["x", "x"])
+
+    def test_cut_short(self) -> None:
+        """By its own account, although the framing is whole."""
+        for kind, coding in CODINGS.items():
+            packed = b"".join(compressed(kind, BODY))
+            for size in range(1, len(packed)):
+                script = head(CHUNKED, f"Content-Encoding: {coding}") + chunk(packed[:size]) + LAST_CHUNK
+                with self.subTest(kind, size=size), Server(script) as server, self.assertRaises(BodyError):
+                    self.fetch(server.url)
+
+    def test_broken(self) -> None:
+        for coding in ("gzip", "deflate"):
+            packed = b"".join(compressed("gzip", BODY))
+            for data in (b"data: x\n\n", packed[:20] + b"\xff" * 20, b"\x1f\x8b" + bytes(20)):
+                with self.subTest(coding, data=data), Server(head(f"Content-Encoding: {coding}") + data) as server:
+                    with self.assertRaises(BodyError):
+                        self.fetch(server.url)
+
+    def test_others_are_refused_by_name(self) -> None:
+        for coding, name in (("br", "br"), ("zstd", "zstd"), ("X-New", "new"), ("gzip, br", "br")):
+            with self.subTest(coding), Server(head(f"Content-Encoding: {coding}") + BODY) as server:
+                with self.assertRaises(HTTPClientError) as caught:
+                    self.fetch(server.url)
+                self.assertIn(name, str(caught.exception).lower())
+
+
+@in_both_worlds
+class CodingsStreamed(World):
+    def test_each_event_arrives_when_it_was_flushed(self) -> None:
+        for kind, coding in CODINGS.items():
+            blocks = compressed(kind, *(b"data: %d\n\n" % number for number in range(5)))
+
+            def script(conn: Connection, blocks: list[bytes] = blocks, coding: str = coding) -> None:
+                conn.send(head(CHUNKED, f"Content-Encoding: {coding}"))
+                for number, block in enumerate(blocks):
+                    conn.send(chunk(block))
+                    conn.wait(str(number))
+                conn.stall()
+
+            with self.subTest(kind), Server(script) as server, self.connect(server.url) as client:
+                for number in range(5):
+                    self.assertEqual(next(client).data, str(number))
+                    server.signal(str(number))
+
+    def test_a_bomb_goes_off_step_by_step(self) -> None:
+        size = 100_000_000
+        packed = b"".join(compressed("gzip", bytes(size)))
+        with Server(head("Content-Encoding: gzip") + packed) as server:
+            with self.get(server.url, stream=True) as response:
+                tracemalloc.start()
+                try:
+                    total = sum(map(len, response.iter_bytes()))
+                    _, peak = tracemalloc.get_traced_memory()
+                finally:
+                    tracemalloc.stop()
+        self.assertEqual(total, size)
+        self.assertLess(peak, 8 * 2**20)
+
+    def test_a_bomb_of_an_event_stops_at_the_limit(self) -> None:
+        packed = b"".join(compressed("gzip", b"data: " + bytes(100_000_000)))
+        with Server(head("Content-Encoding: gzip") + packed) as server:
+            tracemalloc.start()
+            try:
+                with self.assertRaises(SSEEventTooLargeError), self.connect(server.url, max_event_size=1_000_000) as c:
+                    next(c)
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        self.assertLess(peak, 16 * 2**20)

@@ -1,0 +1,606 @@
+"""`request` and its kin: what is sent, how it gets there, and what the response offers."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import gc
+import json
+import socket
+import sys
+import threading
+import unittest
+import warnings
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import httpclient
+from httpclient import (
+    BodyError,
+    CertificateError,
+    ConnectError,
+    HTTPClientError,
+    InvalidRequestError,
+    ProtocolError,
+    ProxyError,
+    RedirectError,
+    RequestTimeout,
+    StatusError,
+)
+from tests.server import (
+    CA,
+    CHUNKED,
+    Connection,
+    Server,
+    answer,
+    chunk,
+    head,
+    redirect,
+    refused_port,
+    silent,
+    stream,
+    unanswered_port,
+)
+from tests.worlds import AsyncWorld, World, in_all_ways, in_both_worlds, is_async
+
+HERE = answer("data: here\n\n")
+
+
+@contextlib.contextmanager
+def resolving(*addresses: tuple[str, int]) -> Iterator[list[str]]:
+    """Every host name has these addresses. Yields the names that were asked for."""
+    asked: list[str] = []
+    answers = [
+        (socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
+        for host, port in addresses
+    ]
+
+    def getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
+        asked.append(host.decode() if isinstance(host, bytes) else host)
+        return answers
+
+    with mock.patch("socket.getaddrinfo", getaddrinfo):
+        yield asked
+
+
+@in_both_worlds
+class Responses(World):
+    def test_whole(self) -> None:
+        body = '{"name": "Grüße"}'
+        script = answer(body, "X-A: 1", "X-B: 2", "x-a: 3", status="201 Made", type="application/json")
+        with Server(script) as server:
+            response = self.get(server.url + "/x?y=1")
+        self.assertEqual((response.status_code, response.reason, response.ok), (201, "Made", True))
+        self.assertEqual((response.http_version, response.url), ("HTTP/1.1", server.url + "/x?y=1"))
+        self.assertEqual((response.content, response.text), (body.encode(), body))
+        self.assertEqual(response.json(), {"name": "Grüße"})
+        self.assertIs(response.raise_for_status() or response, response)
+
+    def test_headers(self) -> None:
+        with Server(answer("", "X-A: 1", "X-B: 2", "x-a: 3", "X-Last:")) as server:
+            headers = self.get(server.url).headers
+        self.assertEqual((headers["x-a"], headers["X-A"], headers["x-b"], headers["X-LAST"]), ("1, 3", "1, 3", "2", ""))
+        self.assertEqual((headers.get_list("X-a"), headers.get_list("nope")), (["1", "3"], []))
+        self.assertEqual((headers.get("nope"), headers.get("nope", "x"), "x-B" in headers), (None, "x", True))
+        self.assertNotIn("nope", headers)
+        with self.assertRaises(KeyError):
+            headers["nope"]
+        lines = [(name.lower(), value) for name, value in headers.items()]
+        self.assertEqual([line for line in lines if line[0] == "x-a"], [("x-a", "1"), ("x-a", "3")])
+
+    def test_http_version(self) -> None:
+        with Server(b"HTTP/1.0 200 OK\r\n\r\nbody") as server:
+            self.assertEqual(self.get(server.url).http_version, "HTTP/1.0")
+
+    def test_statuses(self) -> None:
+        for status, ok in (("200 x", True), ("299 x", True), ("400 x", False), ("404 x", False), ("599 x", False)):
+            with self.subTest(status), Server(answer("why not", "X: y", status=status)) as server:
+                response = self.get(server.url + "/path?s3cret")
+                self.assertEqual(response.ok, ok)
+                if not ok:
+                    with self.assertRaises(StatusError) as caught:
+                        response.raise_for_status()
+                    self.assertIs(caught.exception.response, response if not is_async(self) else response.inner)
+                    self.assertIn(status[:3], str(caught.exception))
+                    self.assertNotIn("s3cret", str(caught.exception))
+
+    def test_the_connection_of_a_whole_response_is_closed(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.send(HERE)
+            conn.stall()
+
+        with Server(script) as server:
+            response = self.get(server.url)
+            server.wait_gone(1)
+        self.assertEqual(response.content, b"data: here\n\n")
+
+    def test_streamed(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.send(head(CHUNKED))
+            for number in range(3):
+                conn.send(chunk(str(number)))
+                conn.wait(str(number))
+            conn.stall()
+
+        with Server(script) as server:
+            with self.get(server.url, stream=True) as response:
+                pieces = response.iter_bytes()
+                for number in "012":
+                    self.assertEqual(next(pieces), number.encode())
+                    server.signal(number)
+            server.wait_gone(1)
+
+    def test_read(self) -> None:
+        with Server(answer("x" * 1_000_000)) as server, self.get(server.url, stream=True) as response:
+            self.assertEqual(response.read(), b"x" * 1_000_000)
+
+    def test_read_the_rest(self) -> None:
+        with Server(stream("first", "second")) as server, self.get(server.url, stream=True) as response:
+            first = next(response.iter_bytes())
+            self.assertEqual(first + response.read(), b"firstsecond")
+
+    def test_closed_before_its_end(self) -> None:
+        with Server(stream("x", end="open")) as server:
+            response = self.get(server.url, stream=True)
+            response.close()
+            response.close()
+            server.wait_gone(1)
+
+    def test_text(self) -> None:
+        for type, text in (
+            ("text/plain", "é\ufffd"),
+            ("text/plain; charset=UTF-8", "é\ufffd"),
+            ("text/plain; charset=latin-1", "Ã©ÿ"),
+            ("text/plain; charset=nonsense", "é\ufffd"),
+            ('text/plain; charset="utf-8"', "é\ufffd"),
+        ):
+            with self.subTest(type), Server(answer(b"\xc3\xa9\xff", type=type)) as server:
+                self.assertEqual(self.get(server.url).text, text)
+
+    def test_json_that_is_none(self) -> None:
+        with Server(answer("<p>")) as server:
+            self.assertRaises(ValueError, self.get(server.url).json)
+
+    def test_dropped_unclosed(self) -> None:
+        with Server(stream("x", end="open")) as server:
+            response = self.get(server.url, stream=True)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                del response
+                gc.collect()
+                if is_async(self):
+                    self.run_async(_nothing())  # type: ignore[attr-defined]
+            self.assertIn(ResourceWarning, [warning.category for warning in caught])
+            server.wait_gone(1)
+
+
+async def _nothing() -> None:
+    """Gives the loop a turn."""
+
+
+LINES: dict[bytes, list[str]] = {
+    b"": [],
+    b"a": ["a"],
+    b"a\n": ["a"],
+    b"a\nb\n": ["a", "b"],
+    b"a\rb\r": ["a", "b"],
+    b"a\r\nb\r\n": ["a", "b"],
+    b"a\n\rb": ["a", "", "b"],
+    b"\r\r\n\n\n\r": ["", "", "", "", ""],
+    b"a\x0bb\x0cc\x1cd\x1de\x1ef\n": ["a\x0bb\x0cc\x1cd\x1de\x1ef"],
+    "a\x85b\u2028c\u2029d\n".encode(): ["a\x85b\u2028c\u2029d"],
+    "é✓𝕏\n".encode(): ["é✓𝕏"],
+    b"\xff\xc3\n\xa9\n": ["\ufffd\ufffd", "\ufffd"],
+    b"\xf0\x9f\r\n\x98\x80": ["\ufffd", "\ufffd\ufffd"],
+}
+
+
+@in_both_worlds
+class Lines(World):
+    def test_line_ends(self) -> None:
+        for body, lines in LINES.items():
+            scripts = answer(body), stream(*(body[i : i + 1] for i in range(len(body)))), lambda c: c.drip(answer(body))
+            for script in scripts:
+                with self.subTest(body), Server(script) as server:
+                    with self.get(server.url, stream=True) as response:
+                        self.assertEqual([*response.iter_lines()], lines)
+
+    def test_a_line_arrives_when_it_is_complete(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.send(head(CHUNKED))
+            for number, line in enumerate((b"a\n", b"b\r", b"\nc\r\n")):
+                conn.send(chunk(line))
+                conn.wait(str(number))
+            conn.stall()
+
+        with Server(script) as server, self.get(server.url, stream=True) as response:
+            lines = response.iter_lines()
+            for number, line in enumerate("abc"):
+                self.assertEqual(next(lines), line)
+                server.signal(str(number))
+
+    def test_cut(self) -> None:
+        with Server(stream("a\nb", end="cut")) as server, self.get(server.url, stream=True) as response:
+            lines = response.iter_lines()
+            self.assertEqual(next(lines), "a")
+            with self.assertRaises(BodyError):
+                [*lines]
+
+
+@in_all_ways
+class Requests(World):
+    def test_targets(self) -> None:
+        for path, target in (
+            ("", "/"),
+            ("/", "/"),
+            ("?x=1", "/?x=1"),
+            ("#fragment", "/"),
+            ("/a#fragment?x", "/a"),
+            ("/a b?c d", "/a%20b?c%20d"),
+            ("/é/✓?ü=𝕏", "/%C3%A9/%E2%9C%93?%C3%BC=%F0%9D%95%8F"),
+            ("/%20%2F%c3%a9?%26=%3D", "/%20%2F%c3%a9?%26=%3D"),
+            ("/a+b?c+d", "/a+b?c+d"),
+            ("/;,:@!$&'()*+=~-._", "/;,:@!$&'()*+=~-._"),
+            ("/?a=/?:@!$'()*,;~", "/?a=/?:@!$'()*,;~"),
+            ('/"<>`{}|^', "/%22%3C%3E%60%7B%7D%7C%5E"),
+            ("//double//slash/", "//double//slash/"),
+            ("/?", "/?"),
+        ):
+            with self.subTest(path), Server(HERE) as server:
+                self.fetch(server.url + path)
+                target = server.requests[0].target if path == "/?" else target  # both are right
+                self.assertEqual(server.requests[0].target, target)
+
+    def test_params(self) -> None:
+        for url, params, target in (
+            ("/", {"a": "1"}, "/?a=1"),
+            ("/?a=0", {"a": "1", "b": "2"}, "/?a=0&a=1&b=2"),
+            ("/#fragment", {"a": "1"}, "/?a=1"),
+            ("/?a=%20", {"b": "%20"}, "/?a=%20&b=%2520"),
+            ("/", {}, "/"),
+        ):
+            with self.subTest(url, params=params), Server(HERE) as server:
+                self.fetch(server.url + url, params=params)
+                self.assertEqual(server.requests[0].target, target)
+
+    def test_user_info(self) -> None:
+        for user, value in (
+            ("user:pass", "user:pass"),
+            ("user", "user:"),
+            ("user:", "user:"),
+            (":pass", ":pass"),
+            ("us%3Aer:p%40s%2Fs", "us:er:p@s/s"),
+            ("usér:✓", "usér:✓"),
+            ("user:a:b", "user:a:b"),
+        ):
+            with self.subTest(user), Server(HERE) as server:
+                self.fetch(server.url.replace("://", f"://{user}@"))
+                request = server.requests[0]
+                encoded = base64.b64encode(value.encode()).decode()
+                self.assertEqual(request.header("Authorization"), f"Basic {encoded}")
+                self.assertEqual(request.header("Host"), server.authority)
+
+    def test_own_authorization_is_stronger_than_user_info(self) -> None:
+        with Server(HERE) as server:
+            self.fetch(server.url.replace("://", "://user:pass@"), headers={"authorization": "Bearer t"})
+            self.assertEqual(server.requests[0].header("Authorization"), "Bearer t")
+
+    def test_bodies(self) -> None:
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            with self.subTest(method), Server(HERE, HERE) as server:
+                self.fetch(server.url, method=method, json={"a": "é"})
+                self.fetch(server.url, method=method, content=b"\0\r\n\r\n", headers={"Content-Type": "a/b"})
+                one, two = server.requests
+                self.assertEqual((json.loads(one.body), one.header("Content-Type")), ({"a": "é"}, "application/json"))
+                self.assertEqual((two.body, two.header("Content-Type")), (b"\0\r\n\r\n", "a/b"))
+
+    def test_a_body_larger_than_all_buffers(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.wait("go")
+            conn.read_request()
+            conn.send(HERE)
+
+        with Server(script, read=False) as server:
+            threading.Timer(0.05, server.signal, ["go"]).start()
+            self.fetch(server.url, method="POST", content=b"x" * 20_000_000)
+            self.assertEqual(len(server.requests[0].body), 20_000_000)
+
+    def test_an_answer_before_the_body_was_read(self) -> None:
+        """A server may refuse a large body by answering at once and closing."""
+
+        def script(conn: Connection) -> None:
+            conn.read()
+            conn.send(answer("too large", status="413 Content Too Large"))
+            conn.half_close()
+            conn.stall()
+
+        with Server(script, read=False) as server:
+            try:
+                status = self.fetch(server.url, method="POST", content=b"x" * 20_000_000).status_code
+            except Exception as error:
+                status = getattr(error, "status_code", 0)
+            self.assertEqual(status, 413)
+
+    def test_header_values(self) -> None:
+        values = {"X-Empty": "", "X-Quoted": '"a, b"; c', "X-Spaced": "a  b"}
+        with Server(HERE) as server:
+            self.fetch(server.url, headers={**values, "X-Latin": "caf\xe9"})
+            for name, value in values.items():
+                self.assertEqual(server.requests[0].header(name), value)
+            self.assertIn(b"X-Latin: caf\xe9\r\n", server.requests[0].raw)
+
+    def test_header_values_beyond_latin1_are_refused(self) -> None:
+        with Server() as server, self.assertRaises(ValueError):
+            self.fetch(server.url, headers={"X": "✓"})
+
+
+@in_all_ways
+class Addresses(World):
+    def test_ipv6(self) -> None:
+        with Server(HERE, family="ipv6") as server:
+            self.assertEqual(self.fetch(server.url).data, ["here"])
+            self.assertEqual(server.requests[0].header("Host"), f"[::1]:{server.port}")
+
+    def test_unix_socket(self) -> None:
+        with Server(HERE, HERE, family="unix") as server:
+            self.assertEqual(self.fetch("http://any.test/path", uds=server.path).data, ["here"])
+            self.assertEqual(server.requests[0].header("Host"), "any.test")
+            self.assertEqual(server.requests[0].target, "/path")
+            self.fetch("http://any.test:8080/", uds=server.path)
+            self.assertEqual(server.requests[1].header("Host"), "any.test:8080")
+
+    def test_unix_socket_over_tls(self) -> None:
+        with Server(HERE, family="unix", tls=True) as server:
+            self.assertEqual(self.fetch("https://localhost/", uds=server.path, verify=CA).data, ["here"])
+
+    def test_unix_socket_that_is_not_there(self) -> None:
+        with self.assertRaises(ConnectError) as caught:
+            self.fetch("http://localhost/", uds="/no/such/socket")
+        self.assertIn("/no/such/socket", str(caught.exception))
+
+    def test_refused(self) -> None:
+        port = refused_port()
+        with self.assertRaises(ConnectError) as caught:
+            self.fetch(f"http://127.0.0.1:{port}/?s3cret")
+        error = caught.exception
+        self.assertIn(f"127.0.0.1:{port}", str(error))
+        self.assertNotIn("s3cret", str(error))
+        self.assertIs(error.fatal, False)
+
+    def test_unknown_host(self) -> None:
+        failure = mock.patch("socket.getaddrinfo", side_effect=socket.gaierror(-2, "Name or service not known"))
+        with failure, self.assertRaises(ConnectError) as caught:
+            self.fetch("http://nowhere.test/")
+        self.assertIn("nowhere.test", str(caught.exception))
+        self.assertIs(caught.exception.fatal, False)
+
+    def test_every_address_is_tried(self) -> None:
+        with Server(HERE) as server:
+            addresses = [("127.0.0.1", refused_port()), ("::1", refused_port()), ("127.0.0.1", server.port)]
+            with resolving(*addresses):
+                self.assertEqual(self.fetch("http://service.test/").data, ["here"])
+        with resolving(*addresses[:2]), self.assertRaises(ConnectError):
+            self.fetch("http://service.test/")
+
+    def test_international_names(self) -> None:
+        with Server(HERE, repeat=True) as server, resolving(("127.0.0.1", server.port)) as asked:
+            for name, ascii_name in (
+                ("bücher.test", "xn--bcher-kva.test"),
+                ("BÜCHER.test", "xn--bcher-kva.test"),
+                ("xn--bcher-kva.test", "xn--bcher-kva.test"),
+                ("SERVICE.test", "service.test"),
+                ("under_score.test", "under_score.test"),
+                ("b%C3%BCcher.test", None),
+                ("例え。テスト", "xn--r8jz45g.xn--zckzah"),
+            ):
+                with self.subTest(name):
+                    asked.clear()
+                    if ascii_name is None:  # browsers decode it; to refuse it is as good
+                        with contextlib.suppress(ValueError):
+                            self.fetch(f"http://{name}/")
+                            self.assertEqual({*asked}, {"xn--bcher-kva.test"})
+                        continue
+                    self.fetch(f"http://{name}/")
+                    self.assertEqual({*asked}, {ascii_name})
+                    self.assertEqual(server.requests[-1].header("Host"), ascii_name)
+
+    def test_names_that_would_be_mapped_otherwise_than_by_browsers(self) -> None:
+        for name in ("faß.test", "βόλος.test", "a\u200db.test", "a\u200cb.test", "xn--a\u00df.test"):
+            with self.subTest(name), self.assertRaises(ValueError):
+                self.fetch(f"http://{name}/")
+
+    def test_the_port_is_left_out_where_it_is_the_default(self) -> None:
+        with Server(HERE, repeat=True) as server, resolving(("127.0.0.1", server.port)):
+            for url, host in (
+                ("http://service.test", "service.test"),
+                ("http://service.test:80", "service.test"),
+                ("http://service.test:", "service.test"),
+                ("http://service.test:443", "service.test:443"),
+                ("HTTP://service.test:8080", "service.test:8080"),
+            ):
+                with self.subTest(url):
+                    self.fetch(url)
+                    self.assertEqual(server.requests[-1].header("Host"), host)
+
+    @unittest.skipUnless(sys.platform == "linux", "looks into /proc")
+    def test_keepalive_is_on(self) -> None:
+        seen: list[str] = []
+
+        def script(conn: Connection) -> None:
+            local = conn.sock.getpeername()[1]
+            with open("/proc/net/tcp") as table:
+                seen.extend(line.split()[5] for line in table if f":{local:04X} " in line.split("00000000:")[0][:20])
+            conn.send(HERE)
+
+        with Server(script) as server:
+            self.fetch(server.url)
+        self.assertEqual([timer[:2] for timer in seen], ["02"])
+
+
+@in_both_worlds
+class Injection(World):
+    """What a caller gives cannot end the line it is in. Nothing is sent, nothing is even connected to."""
+
+    def refuses(self, method: str = "GET", path: str = "/", **options: Any) -> None:
+        with self.subTest(method, path=path, **options), Server() as server:
+            with self.assertRaises(ValueError) as caught:
+                self.request(method, server.url + path, **options)
+            self.assertIsInstance(caught.exception, InvalidRequestError)
+            self.assertEqual(server.connections, [])
+
+    def test_methods(self) -> None:
+        for method in ("", " ", "GET ", "G T", "GET\r\nX: y", "GET\n", "GET\0", "GÉT", "GET /x HTTP/1.1\r\n\r\nGET"):
+            self.refuses(method)
+
+    def test_targets(self) -> None:
+        for character in "\r\n\0":
+            self.refuses(path=f"/a{character}b")
+            self.refuses(path=f"/?a{character}b")
+            self.refuses(path=f"/{character}")
+            self.refuses(path=f"/#{character}")
+        self.refuses(path="/ HTTP/1.1\r\nX: y")
+
+    def test_headers(self) -> None:
+        for character in "\r\n\0":
+            for name, value in (("X", f"a{character}b"), ("X", character), ("X", f"a{character}"), ("X", f"{character}a")):
+                self.refuses(headers={name: value})
+            self.refuses(headers={f"X{character}": "a"})
+        for name in ("", " ", "X Y", "X:", "é", "(x)", "X\t"):
+            self.refuses(headers={name: "a"})
+        for name in ("Content-Length", "transfer-encoding"):
+            self.refuses(headers={name: "1"})
+
+    def test_hosts(self) -> None:
+        for url in ("http://a\r\nb/", "http://a\0b/", "http://a b/", "http://a\tb/", "http://[::1]\n/", "http://a\\b/"):
+            with self.subTest(url), self.assertRaises(ValueError):
+                self.request("GET", url)
+
+    def test_what_is_encoded_may_be_anything(self) -> None:
+        with Server(HERE) as server:
+            self.get(server.url, params={"a\r\nb": "c\0d\r\n"})
+            self.assertEqual(server.requests[0].target, "/?a%0D%0Ab=c%00d%0D%0A")
+
+    def test_proxies(self) -> None:
+        for proxy in ("http://us\r\ner:pass@127.0.0.1:1", "http://127.0.0.1\n:1", "http://"):
+            self.refuses(proxy=proxy)
+
+
+@in_all_ways
+class Timeouts(World):
+    def times_out(self, url: str, **options: Any) -> None:
+        with self.assertRaises(RequestTimeout) as caught:
+            self.fetch(url, **options)
+        self.assertIsInstance(caught.exception, TimeoutError)
+        self.assertIs(caught.exception.fatal, False)
+
+    @unittest.skipUnless(sys.platform == "linux", "other systems do not leave a full backlog unanswered")
+    def test_connecting(self) -> None:
+        with unanswered_port() as port:
+            self.times_out(f"http://127.0.0.1:{port}/", timeout=0.1)
+
+    def test_handshake(self) -> None:
+        with Server(silent, read=False) as server:
+            self.times_out(f"https://{server.authority}/", timeout=0.1)
+
+    def test_head(self) -> None:
+        for beginning in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"):
+
+            def script(conn: Connection, beginning: bytes = beginning) -> None:
+                conn.send(beginning)
+                conn.stall()
+
+            for tls in (False, True):
+                with self.subTest(beginning, tls=tls), Server(script, tls=tls) as server:
+                    self.times_out(server.url, timeout=0.1, verify=CA)
+
+    def test_sending(self) -> None:
+        """A server that does not read the body."""
+
+        def script(conn: Connection) -> None:
+            conn.wait("never")
+
+        with Server(script, read=False) as server:
+            self.times_out(server.url, timeout=0.2, method="POST", content=b"x" * 20_000_000)
+
+    def test_what_trickles_in_does_not_extend_it(self) -> None:
+        """Headers, 1xx answers and redirects all share one time."""
+        never = threading.Event()
+
+        def trickle(conn: Connection) -> None:
+            conn.send("HTTP/1.1 200 OK\r\nX: ")
+            while not never.wait(0.02):
+                conn.send("x")
+
+        def hints(conn: Connection) -> None:
+            while not never.wait(0.02):
+                conn.send("HTTP/1.1 103 Early Hints\r\n\r\n")
+
+        def hop(conn: Connection) -> None:
+            never.wait(0.1)
+            conn.send(redirect("/"))
+
+        for script in (trickle, hints, hop):
+            with self.subTest(script.__name__), Server(script, repeat=True) as server:
+                self.times_out(server.url, timeout=0.4)
+
+    def test_silence_in_the_body(self) -> None:
+        for tls in (False, True):
+            with Server(stream("data: x\n\n", end="open"), tls=tls) as server:
+                self.times_out(server.url, idle_timeout=0.1, verify=CA)
+
+    def test_the_body_may_take_longer_than_the_head(self) -> None:
+        never = threading.Event()
+
+        def script(conn: Connection) -> None:
+            conn.send(head(CHUNKED))
+            for byte in b"data: x\n\n":
+                never.wait(0.05)
+                conn.send(chunk(bytes([byte])))
+            conn.send(b"0\r\n\r\n")
+
+        with Server(script) as server:
+            self.assertEqual(self.fetch(server.url, timeout=0.2, idle_timeout=10.0).data, ["x"])
+
+    def test_no_limit(self) -> None:
+        never = threading.Event()
+
+        def script(conn: Connection) -> None:
+            never.wait(0.05)
+            conn.send(HERE)
+
+        with Server(script) as server:
+            self.assertEqual(self.fetch(server.url, timeout=None, idle_timeout=None).data, ["here"])
+
+
+class HappyEyeballs(AsyncWorld):
+    @unittest.skipUnless(sys.platform == "linux", "other systems do not leave a full backlog unanswered")
+    def test_an_address_that_does_not_answer_does_not_hold_up_the_next(self) -> None:
+        with Server(HERE) as server, unanswered_port() as port:
+            with resolving(("127.0.0.1", port), ("127.0.0.1", server.port)):
+                self.assertEqual(self.fetch("http://service.test/", timeout=5.0).data, ["here"])
+
+
+class Interface(unittest.TestCase):
+    def test_exceptions(self) -> None:
+        for error, bases in {
+            InvalidRequestError: (ValueError,),
+            ConnectError: (ConnectionError,),
+            RequestTimeout: (TimeoutError,),
+            BodyError: (ConnectionError,),
+            ProtocolError: (ConnectionError,),
+            CertificateError: (ConnectionError,),
+            RedirectError: (ConnectionError,),
+            ProxyError: (ConnectError,),
+            StatusError: (),
+        }.items():
+            with self.subTest(error):
+                self.assertTrue(issubclass(error, HTTPClientError))
+                for base in bases:
+                    self.assertTrue(issubclass(error, base))
+
+    def test_shortcuts(self) -> None:
+        with Server(HERE, HERE) as server:
+            self.assertEqual(httpclient.get(server.url).text, "data: here\n\n")
+            self.assertEqual(httpclient.post(server.url, content=b"x").status_code, 200)
+            self.assertEqual([request.method for request in server.requests], ["GET", "POST"])

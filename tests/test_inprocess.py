@@ -1,0 +1,563 @@
+"""Applications called in-process (ASGI, WSGI), and transports of other makers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import sse
+from httpclient import ASGITransport, WSGITransport
+from sse import SSEConnectionError, SSEContentTypeError, SSEHTTPError
+from tests.worlds import AsyncWorld, SyncWorld, World, in_both_worlds, is_async
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+STREAM = (b"content-type", b"text/event-stream")
+URL = "http://app.test/events"
+
+
+class Oops(Exception):
+    pass
+
+
+def start(status: int = 200, *headers: tuple[bytes, bytes]) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": list(headers or [STREAM])}
+
+
+def body(data: str, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": data.encode(), "more_body": more}
+
+
+class App:
+    """An ASGI application that notes how it is called and how it is left; `respond` is what it does."""
+
+    def __init__(self, respond: Callable[[Message, Receive, Send], Awaitable[None]]) -> None:
+        self.respond = respond
+        self.scopes: list[Message] = []
+        self.running = 0
+        self.left: list[str] = []
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            raise NotImplementedError("as many applications do")
+        self.scopes.append(scope)
+        self.running += 1
+        try:
+            await self.respond(scope, receive, send)
+        except BaseException as error:
+            self.left.append(type(error).__name__)
+            raise
+        else:
+            self.left.append("returned")
+        finally:
+            self.running -= 1
+
+
+async def until_disconnected(scope: Message, receive: Receive, send: Send) -> None:
+    """Two events, then silence until the client has gone."""
+    await send(start())
+    await send(body("id: 1\ndata: a\n\n"))
+    await send(body("id: 2\ndata: b\n\n"))
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def without_end(scope: Message, receive: Receive, send: Send) -> None:
+    await send(start())
+    number = 0
+    while True:
+        await send(body(f"data: {number}\n\n"))
+        number += 1
+
+
+async def whole(scope: Message, receive: Receive, send: Send) -> None:
+    await send(start())
+    await send(body("data: a\n\ndata: b\n\n", more=False))
+
+
+class ASGI(AsyncWorld):
+    def client(self, app: Any, url: str = URL, **options: Any) -> Any:
+        return self.connect(url, transport=ASGITransport(app), **options)
+
+    def test_an_endless_endpoint(self) -> None:
+        for respond in (until_disconnected, without_end):
+            app = App(respond)
+            with self.subTest(respond.__name__), self.client(app) as client:
+                self.assertEqual(client.response.status_code, 200)
+                next(client), next(client)
+                self.assertEqual((app.running, client.state), (1, "open"))
+            self.assertEqual(app.running, 0)
+
+    def test_the_application_is_told_that_the_client_has_gone(self) -> None:
+        app = App(until_disconnected)
+        with self.client(app) as client:
+            next(client)
+        self.assertEqual(app.left, ["returned"])
+
+    def test_one_that_does_not_care(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            await send(body("data: a\n\n"))
+            await asyncio.sleep(1000)
+
+        app = App(respond)
+        with self.client(app) as client:
+            next(client)
+        self.assertEqual((app.running, app.left), (0, ["CancelledError"]))
+
+    def test_it_runs_no_further_than_it_is_read(self) -> None:
+        sent = []
+
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            while True:
+                await send(body("data: x\n\n" * 1000))
+                sent.append(1)
+
+        with self.client(App(respond)) as client:
+            next(client)
+            self.run_async(asyncio.sleep(0.01))
+            self.assertLess(len(sent), 100)
+
+    def test_scope(self) -> None:
+        app = App(whole)
+        url = "https://app.test:8443/caf%C3%A9/a%2Fb?q=%20&x"
+        with self.client(app, url, headers={"X-Api-Key": "k"}, last_event_id="7", reconnect=False) as client:
+            list(client)
+        (scope,) = app.scopes
+        self.assertEqual((scope["type"], scope["method"], scope["scheme"]), ("http", "GET", "https"))
+        self.assertEqual((scope["path"], scope["raw_path"]), ("/café/a/b", b"/caf%C3%A9/a%2Fb"))
+        self.assertEqual((scope["query_string"], scope["root_path"]), (b"q=%20&x", ""))
+        self.assertEqual((scope["http_version"], scope["asgi"]["version"][0]), ("1.1", "3"))
+        self.assertEqual(tuple(scope["server"]), ("app.test", 8443))
+        headers = dict(scope["headers"])
+        self.assertEqual(len(headers), len([*scope["headers"]]))
+        self.assertEqual((headers[b"host"], headers[b"x-api-key"]), (b"app.test:8443", b"k"))
+        self.assertEqual((headers[b"last-event-id"], headers[b"accept"]), (b"7", b"text/event-stream"))
+
+    def test_request_body(self) -> None:
+        received: list[bytes] = []
+
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            while True:
+                message = await receive()
+                received.append(message["body"])
+                if not message.get("more_body"):
+                    break
+            await whole(scope, receive, send)
+
+        app = App(respond)
+        with self.client(app, method="POST", json={"a": 1}) as client:
+            self.assertEqual([event.data for event in client], ["a", "b"])
+        self.assertEqual(b"".join(received).replace(b" ", b""), b'{"a":1}')
+        self.assertEqual(dict(app.scopes[0]["headers"])[b"content-type"], b"application/json")
+
+    def test_reconnection(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            number = len(app.scopes)
+            if number == 3:
+                await send({"type": "http.response.start", "status": 204})
+                await send({"type": "http.response.body"})
+            else:
+                await send(start())
+                await send(body(f"id: {number}\ndata: {number}\n\n", more=False))
+
+        app = App(respond)
+        with self.client(app) as client:
+            self.assertEqual([event.data for event in client], ["1", "2"])
+        ids = [dict(scope["headers"]).get(b"last-event-id") for scope in app.scopes]
+        self.assertEqual(ids, [None, b"1", b"2"])
+
+    def test_refusals(self) -> None:
+        async def not_found(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start(404, (b"content-type", b"application/json"), (b"x-a", b"1")))
+            await send(body('{"detail": ', more=True))
+            await send(body('"gone"}', more=False))
+
+        async def page(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start(200, (b"content-type", b"text/html")))
+            await send(body("<p>", more=False))
+
+        with self.assertRaises(SSEHTTPError) as caught, self.client(App(not_found)):
+            pass
+        self.assertEqual((caught.exception.status_code, caught.exception.json()), (404, {"detail": "gone"}))
+        self.assertEqual(caught.exception.headers["X-A"], "1")
+        with self.assertRaises(SSEContentTypeError), self.client(App(page)):
+            pass
+
+    def test_redirects(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            if scope["path"] == "/there":
+                return await whole(scope, receive, send)
+            location = "http://elsewhere.test/" if scope["path"] == "/away" else "/there"
+            await send(start(307, (b"location", location.encode())))
+            await send(body("", more=False))
+
+        app = App(respond)
+        with self.client(app, reconnect=False) as client:
+            self.assertEqual(client.response.url, "http://app.test/there")
+            self.assertEqual(len(list(client)), 2)
+        with self.assertRaises(SSEConnectionError) as caught, self.client(app, "http://app.test/away") as client:
+            pass
+        self.assertIn("elsewhere.test", str(caught.exception))
+        self.assertEqual([scope["path"] for scope in app.scopes], ["/events", "/there", "/away"])
+
+    def test_what_it_raises_reaches_the_caller(self) -> None:
+        async def at_once(scope: Message, receive: Receive, send: Send) -> None:
+            raise Oops
+
+        async def before_the_body(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            raise Oops
+
+        async def after_an_event(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            await send(body("data: a\n\n"))
+            await asyncio.sleep(0)
+            raise Oops
+
+        for respond, events in ((at_once, 0), (before_the_body, 0), (after_an_event, 1)):
+            with self.subTest(respond.__name__):
+                client = self.client(App(respond))
+                received = []
+                with self.assertRaises(Oops), client:
+                    for event in client:
+                        received.append(event)
+                self.assertEqual((len(received), client.waits, list(client)), (events, [], []))
+
+    def test_one_that_returns_too_early(self) -> None:
+        """As a server does that closes the connection without an answer, or in the middle of it."""
+
+        async def nothing(scope: Message, receive: Receive, send: Send) -> None:
+            pass
+
+        async def no_end(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            await send(body("data: a\n\n"))
+
+        for respond in (nothing, no_end):
+            with self.subTest(respond.__name__), self.assertRaises((SSEConnectionError, RuntimeError)):
+                with self.client(App(respond), max_retries=0) as client:
+                    list(client)
+
+    def test_one_that_never_answers(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await asyncio.sleep(1000)
+
+        app = App(respond)
+        with self.assertRaises(SSEConnectionError), self.client(app, timeout=0.05, max_retries=0):
+            pass
+        self.assertEqual(app.running, 0)
+
+    def test_one_that_falls_silent(self) -> None:
+        app = App(until_disconnected)
+        with self.assertRaises(SSEConnectionError), self.client(app, idle_timeout=0.05, max_retries=0) as client:
+            list(client)
+        self.assertEqual(app.running, 0)
+
+    def test_cancelled(self) -> None:
+        app = App(until_disconnected)
+
+        async def main() -> None:
+            async with sse.async_connect(URL, transport=ASGITransport(app)) as client:
+                async for _ in client:
+                    pass
+
+        async def cancel() -> None:
+            task = asyncio.ensure_future(main())
+            while not app.running:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+
+        self.run_async(cancel())
+        self.assertEqual(app.running, 0)
+
+    def test_many_at_once(self) -> None:
+        app = App(until_disconnected)
+        transport = ASGITransport(app)
+
+        async def one() -> list[str]:
+            received = []
+            async with sse.async_connect(URL, transport=transport) as client:
+                async for event in client:
+                    received.append(event.data)
+                    if len(received) == 2:
+                        break
+            return received
+
+        async def main() -> list[list[str]]:
+            return await asyncio.gather(*(one() for _ in range(20)))
+
+        self.assertEqual(self.run_async(main()), [["a", "b"]] * 20)
+        self.assertEqual((len(app.scopes), app.running), (20, 0))
+
+
+class Body:
+    """The iterable of a WSGI application; it knows whether it was closed."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.pieces = iter(pieces)
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.pieces
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class WSGI(SyncWorld):
+    def client(self, app: Any, url: str = URL, **options: Any) -> Any:
+        return self.connect(url, transport=WSGITransport(app), **options)
+
+    def app(self, pieces: Iterable[bytes], status: str = "200 OK", *headers: tuple[str, str]) -> Any:
+        """An application that answers with these pieces; it keeps its `environ` and its `body`."""
+
+        def app(environ: dict[str, Any], start_response: Any) -> Body:
+            app.environ = environ  # type: ignore[attr-defined]
+            app.body = Body(pieces)  # type: ignore[attr-defined]
+            start_response(status, list(headers or [("Content-Type", "text/event-stream")]))
+            return app.body  # type: ignore[attr-defined,no-any-return]
+
+        return app
+
+    def test_an_endless_endpoint(self) -> None:
+        yielded: list[int] = []
+
+        def pieces() -> Iterator[bytes]:
+            while True:
+                yielded.append(1)
+                yield b"data: x\n\n"
+
+        app = self.app(pieces())
+        with self.client(app) as client:
+            next(client), next(client)
+            self.assertFalse(app.body.closed)
+            self.assertLess(len(yielded), 10)
+        self.assertTrue(app.body.closed)
+
+    def test_a_generator_is_closed(self) -> None:
+        ended: list[str] = []
+
+        def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+            start_response("200 OK", [("Content-Type", "text/event-stream")])
+            try:
+                yield b"data: x\n\n"
+                yield b"data: y\n\n"
+            finally:
+                ended.append("closed")
+
+        with self.client(app) as client:
+            next(client)
+            self.assertEqual(ended, [])
+        self.assertEqual(ended, ["closed"])
+
+    def test_environ(self) -> None:
+        app = self.app([b""])
+        url = "https://app.test:8443/caf%C3%A9/a%2Fb?q=%20&x"
+        options: dict[str, Any] = {"method": "POST", "json": {"a": 1}, "headers": {"X-Api-Key": "k"}}
+        with self.client(app, url, last_event_id="7", **options) as client:
+            list(client)
+        environ = app.environ
+        self.assertEqual((environ["REQUEST_METHOD"], environ["wsgi.url_scheme"]), ("POST", "https"))
+        self.assertEqual(environ["PATH_INFO"].encode("latin-1").decode(), "/café/a/b")
+        self.assertEqual((environ["QUERY_STRING"], environ["SCRIPT_NAME"]), ("q=%20&x", ""))
+        self.assertEqual((environ["SERVER_NAME"], environ["SERVER_PORT"]), ("app.test", "8443"))
+        self.assertEqual((environ["HTTP_HOST"], environ["HTTP_X_API_KEY"]), ("app.test:8443", "k"))
+        self.assertEqual((environ["HTTP_LAST_EVENT_ID"], environ["CONTENT_TYPE"]), ("7", "application/json"))
+        self.assertEqual(environ["wsgi.version"], (1, 0))
+        content = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        self.assertEqual(content.replace(b" ", b""), b'{"a":1}')
+        for name in ("wsgi.errors", "wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once", "SERVER_PROTOCOL"):
+            self.assertIn(name, environ)
+        self.assertNotIn("HTTP_CONTENT_TYPE", environ)
+
+    def test_reconnection(self) -> None:
+        ids: list[str | None] = []
+
+        def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            ids.append(environ.get("HTTP_LAST_EVENT_ID"))
+            if len(ids) == 3:
+                start_response("204 No Content", [])
+                return []
+            start_response("200 OK", [("Content-Type", "text/event-stream")])
+            return [f"id: {len(ids)}\ndata: {len(ids)}\n\n".encode()]
+
+        with self.client(app) as client:
+            self.assertEqual([event.data for event in client], ["1", "2"])
+        self.assertEqual(ids, [None, "1", "2"])
+
+    def test_refusals(self) -> None:
+        app = self.app([b'{"detail": ', b'"gone"}'], "404 Not Found", ("Content-Type", "application/json"))
+        with self.assertRaises(SSEHTTPError) as caught, self.client(app):
+            pass
+        error = caught.exception
+        self.assertEqual((error.status_code, error.reason, error.json()), (404, "Not Found", {"detail": "gone"}))
+        self.assertTrue(app.body.closed)
+
+    def test_redirects(self) -> None:
+        paths: list[str] = []
+
+        def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            paths.append(environ["PATH_INFO"])
+            if paths[-1] == "/there":
+                start_response("200 OK", [("Content-Type", "text/event-stream")])
+                return [b"data: x\n\n"]
+            location = "http://elsewhere.test/" if paths[-1] == "/away" else "/there"
+            start_response("302 Found", [("Location", location)])
+            return []
+
+        with self.client(app, reconnect=False) as client:
+            self.assertEqual(len(list(client)), 1)
+        with self.assertRaises(SSEConnectionError), self.client(app, "http://app.test/away"):
+            pass
+        self.assertEqual(paths, ["/events", "/there", "/away"])
+
+    def test_start_response_and_write(self) -> None:
+        def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            start_response("500 Oops", [])
+            try:
+                raise ValueError
+            except ValueError:
+                import sys
+
+                write = start_response("200 OK", [("Content-Type", "text/event-stream")], sys.exc_info())
+            write(b"data: a\n\n")
+            return [b"", b"data: b\n\n"]
+
+        with self.client(app, reconnect=False) as client:
+            self.assertEqual([event.data for event in client], ["a", "b"])
+
+    def test_start_response_when_iteration_has_begun(self) -> None:
+        def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+            start_response("200 OK", [("Content-Type", "text/event-stream")])
+            yield b"data: a\n\n"
+
+        with self.client(app, reconnect=False) as client:
+            self.assertEqual(len(list(client)), 1)
+
+    def test_what_it_raises_reaches_the_caller(self) -> None:
+        def at_once(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+            raise Oops
+
+        def after_an_event(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+            start_response("200 OK", [("Content-Type", "text/event-stream")])
+            yield b"data: a\n\n"
+            raise Oops
+
+        for app, events in ((at_once, 0), (after_an_event, 1)):
+            client = self.client(app)
+            received = []
+            with self.assertRaises(Oops), client:
+                for event in client:
+                    received.append(event)
+            self.assertEqual((len(received), client.waits, list(client)), (events, [], []))
+
+
+class FakeResponse:
+    """What glue around another HTTP library returns, in either world."""
+
+    def __init__(self, pieces: Iterable[bytes | Exception], status_code: int, headers: Mapping[str, str]) -> None:
+        self.pieces, self.status_code, self.headers = pieces, status_code, headers
+        self.url = "http://final.test/"
+        self.closed = 0
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        for piece in self.pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        for piece in self.iter_bytes():
+            await asyncio.sleep(0)
+            yield piece
+
+    def close(self) -> None:
+        self.closed += 1
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+@in_both_worlds
+class Foreign(World):
+    def setUp(self) -> None:
+        super().setUp()
+        self.calls: list[tuple[Any, ...]] = []
+        self.responses: list[FakeResponse] = []
+
+    def transport(self, *answers: Any) -> Callable[..., Any]:
+        """A transport which raises or answers in turn: each answer is an exception or pieces of a body."""
+        remaining = iter(answers)
+
+        def send(method: str, url: str, *, headers: Any, content: Any, timeout: Any) -> FakeResponse:
+            self.calls.append((method, url, dict(headers), content, timeout))
+            answer = next(remaining)
+            if isinstance(answer, Exception):
+                raise answer
+            if not isinstance(answer, FakeResponse):
+                answer = FakeResponse(answer, 200, {"content-type": "text/event-stream"})
+            self.responses.append(answer)
+            return answer
+
+        async def send_async(*args: Any, **options: Any) -> FakeResponse:
+            await asyncio.sleep(0)
+            return send(*args, **options)
+
+        return send_async if is_async(self) else send
+
+    def test_events(self) -> None:
+        transport = self.transport([b"id: 1\nda", b"ta: x\n\n"], FakeResponse([], 204, {}))
+        with self.connect(URL, transport=transport, timeout=7.0) as client:
+            self.assertEqual(client.response.url, "http://final.test/")
+            self.assertEqual([event.data for event in client], ["x"])
+        first, second = self.calls
+        self.assertEqual((first[0], first[1], first[4]), ("GET", URL, 7.0))
+        self.assertEqual(first[2].get("Accept"), "text/event-stream")
+        self.assertIn(second[2]["Last-Event-ID"], ("1", b"1"))
+        self.assertEqual([response.closed > 0 for response in self.responses], [True, True])
+
+    def test_body(self) -> None:
+        transport = self.transport([b"data: x\n\n"])
+        with self.connect(URL, transport=transport, method="POST", content=b"body") as client:
+            self.assertEqual(len(list(client)), 1)
+        self.assertEqual((self.calls[0][0], self.calls[0][3]), ("POST", b"body"))
+
+    def test_drops(self) -> None:
+        for drop in (OSError("gone"), ConnectionResetError(), TimeoutError(), EOFError("cut")):
+            with self.subTest(drop=drop):
+                transport = self.transport(drop, [b"data: x\n\n", drop], FakeResponse([], 204, {}))
+                with self.connect(URL, transport=transport) as client:
+                    self.assertEqual(len(list(client)), 1)
+                    self.assertEqual(client.waits, [3.0, 3.0])
+
+    def test_other_exceptions_reach_the_caller(self) -> None:
+        for answers in ([Oops()], [[b"data: x\n\n", Oops()]]):
+            client = self.connect(URL, transport=self.transport(*answers))
+            with self.assertRaises(Oops), client:
+                list(client)
+            self.assertEqual((client.waits, client.state), ([], "closed"))
+        self.assertTrue(all(response.closed for response in self.responses))
+
+    def test_refusals(self) -> None:
+        answer = FakeResponse([b'{"a"', b": 1}"], 404, {"Content-Type": "application/json"})
+        with self.assertRaises(SSEHTTPError) as caught:
+            with self.connect(URL, transport=self.transport(answer)):
+                pass
+        self.assertEqual((caught.exception.status_code, caught.exception.json()), (404, {"a": 1}))
+        self.assertTrue(answer.closed)
+        answer = FakeResponse([b"<p>"], 200, {"Content-Type": "text/html"})
+        with self.assertRaises(SSEContentTypeError), self.connect(URL, transport=self.transport(answer)):
+            pass
+        self.assertTrue(answer.closed)
+
+    def test_closed_in_the_middle(self) -> None:
+        with self.connect(URL, transport=self.transport([b"data: x\n\n"] * 3)) as client:
+            next(client)
+        self.assertTrue(self.responses[0].closed)

@@ -1,0 +1,173 @@
+"""What the clients refuse before a byte is sent."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from sse import AsyncSSEClient, SSEClient, async_connect, connect
+from tests.server import CA, Server
+from tests.worlds import World, in_both_worlds
+
+URL = "http://127.0.0.1:9/"
+
+BAD_URLS: tuple[Any, ...] = (
+    "",
+    "/path",
+    "//host/path",
+    "host/path",
+    "localhost:8000",
+    "http:/host",
+    "http://",
+    "http:///path",
+    "http://user@/",
+    "http://:80/",
+    "ftp://host/",
+    "file:///etc/passwd",
+    "ws://host/",
+    "http://host:port/",
+    "http://host:99999/",
+    "http://host:-1/",
+    "http://host:+80/",
+    "http://host:8_0/",
+    "http://ho st/",
+    "http://host\\evil.example/",
+    "http://host<>/",
+    "http://ho%20st/",
+    "http://[::1/",
+    "http://::1/",
+    "http://[nonsense]/",
+    "http://[127.0.0.1]/",
+    "http://host/a\nb",
+    "http://host/a\rb",
+    "http://host/\x00",
+    "http://host\n/",
+    "http://us\ner@host/",
+    "http://faß.de/",
+    "http://a..b/",
+    "http://" + "a" * 64 + ".example/",
+    None,
+    7,
+    b"http://host/",
+)
+
+BAD_HEADERS: tuple[Any, ...] = (
+    {"X": "a\nb"},
+    {"X": "a\rb"},
+    {"X": "a\r\nHost: evil"},
+    {"X": "a\0b"},
+    {"X\n": "a"},
+    {"X\r\nY": "a"},
+    {"X Y": "a"},
+    {"X:": "a"},
+    {"": "a"},
+    {"é": "a"},
+    {"X": "\ud800"},
+    {"Content-Length": "3"},
+    {"content-length": "3"},
+    {"Transfer-Encoding": "chunked"},
+    {"X": None},
+    {"X": 3},
+    {3: "X"},
+    "X: y",
+    7,
+)
+
+BAD_OPTIONS: tuple[dict[str, Any], ...] = (
+    {"method": ""},
+    {"method": "GE T"},
+    {"method": "GET / HTTP/1.1\r\nX: y\r\n\r\n"},
+    {"method": "GÉT"},
+    {"method": None},
+    {"verify": None},
+    {"verify": ""},
+    {"verify": 3},
+    {"retry_interval": -1},
+    {"retry_interval": "3000"},
+    {"max_retries": -2},
+    {"max_retries": "3"},
+    {"max_retries": None},
+    {"timeout": -1},
+    {"timeout": "30"},
+    {"idle_timeout": -1},
+    {"idle_timeout": "30"},
+    {"backoff": "2"},
+    {"max_retry_interval": -1},
+    {"max_event_size": -1},
+    {"max_event_size": "64"},
+    {"last_event_id": None},
+    {"last_event_id": 42},
+    {"params": 7},
+    {"content": object()},
+    {"json": object()},
+    {"json": 1, "content": b"1"},
+    {"until": "[DONE]"},
+    {"on_open": "x"},
+    {"on_error": 1},
+    {"on_comment": 1},
+    {"retry_on_status": 503},
+    {"retry_on_status": {"503"}},
+    {"proxy": "socks5://localhost:1080"},
+    {"proxy": "https://localhost:3128"},
+    {"proxy": "http://"},
+    {"proxy": 7},
+    {"uds": 7},
+    {"transport": "x"},
+    {"no_such_option": 1},
+)
+
+
+async def transport(*args: object, **options: object) -> object:
+    raise AssertionError("is not called")
+
+
+@in_both_worlds
+class Options(World):
+    def refuses(self, url: Any, **options: Any) -> None:
+        with self.subTest(url=url, **options), self.assertRaises((ValueError, TypeError)):
+            self.connect(url, **options)
+
+    def test_urls(self) -> None:
+        for url in BAD_URLS:
+            self.refuses(url)
+
+    def test_headers(self) -> None:
+        for headers in BAD_HEADERS:
+            self.refuses(URL, headers=headers)
+
+    def test_others(self) -> None:
+        for options in BAD_OPTIONS:
+            self.refuses(URL, **options)
+
+    def test_a_last_event_id_that_would_break_the_request(self) -> None:
+        """Either it is refused, or it is left out; it never gets onto the wire."""
+        for event_id in ("a\nb", "a\rb", "a\0b", "\r\nX: y", "\ud800"):
+            with self.subTest(event_id), Server(b"HTTP/1.1 204 No Content\r\n\r\n") as server:
+                try:
+                    client = self.connect(server.url, last_event_id=event_id)
+                except ValueError:
+                    continue
+                with client:
+                    pass
+                self.assertNotIn("last-event-id", server.requests[0].names())
+                self.assertNotIn("x", server.requests[0].names())
+
+    def test_with_a_transport_of_ones_own(self) -> None:
+        context = ssl.create_default_context(cafile=CA)
+        for options in ({"verify": False}, {"verify": CA}, {"verify": context}, {"proxy": ""}, {"uds": "/s"}):
+            with self.subTest(**options), self.assertRaises(TypeError):
+                self.connect(URL, transport=transport, **options)
+        self.connect(URL, transport=transport).close()
+
+    def test_only_the_url_is_positional(self) -> None:
+        with self.assertRaises(TypeError):
+            connect(URL, {})  # type: ignore[call-arg,arg-type]
+
+    def test_defaults(self) -> None:
+        client = self.connect(URL)
+        self.assertEqual((client.retry_interval, client.last_event_id, client.state), (3000, "", "connecting"))
+        client.close()
+
+    def test_names(self) -> None:
+        self.assertIs(connect, SSEClient)
+        self.assertIs(async_connect, AsyncSSEClient)

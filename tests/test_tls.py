@@ -1,0 +1,227 @@
+"""https: which certificates are good enough, for whom, and what is said about the others."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import ssl
+import subprocess
+import sys
+from typing import Any
+
+import httpclient
+from httpclient import CertificateError, HTTPClientError
+from tests.server import CA, CERTS, Connection, Server, answer, stream
+from tests.worlds import World, in_all_ways, in_both_worlds
+
+HERE = answer("data: here\n\n")
+
+
+def client_context(**settings: Any) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=CA)
+    for name, value in settings.items():
+        setattr(context, name, value)
+    return context
+
+
+@in_all_ways
+class Certificates(World):
+    def test_trusted(self) -> None:
+        with Server(HERE, tls=True, repeat=True) as server:
+            for verify in (CA, pathlib.Path(CA), str(CERTS / "hashed"), client_context()):
+                with self.subTest(verify):
+                    self.assertEqual(self.fetch(server.url, verify=verify).data, ["here"])
+                    named = server.url.replace("127.0.0.1", "localhost")
+                    self.assertEqual(self.fetch(named, verify=verify).data, ["here"])
+
+    def test_an_ipv6_address(self) -> None:
+        with Server(HERE, tls=True, family="ipv6") as server:
+            self.assertEqual(self.fetch(server.url, verify=CA).data, ["here"])
+
+    def test_not_trusted(self) -> None:
+        for certificate, verify in (
+            ("server", True),
+            ("selfsigned", True),
+            ("selfsigned", CA),
+            ("expired", CA),
+            ("wrong", CA),
+            ("wrong", client_context()),
+            ("server", str(CERTS / "selfsigned.pem")),
+        ):
+            with self.subTest(certificate, verify=verify), Server(HERE, tls=certificate) as server:
+                with self.assertRaises(CertificateError) as caught:
+                    self.fetch(server.url, verify=verify)
+                self.assertIs(caught.exception.fatal, True)
+                self.assertIsInstance(caught.exception, ConnectionError)
+                self.assertIn("verify", str(caught.exception))
+                self.assertIn("127.0.0.1", str(caught.exception))
+                self.assertEqual(server.requests, [])
+
+    def test_a_name_that_is_not_in_the_certificate(self) -> None:
+        with Server(HERE, tls="wrong") as server, self.assertRaises(CertificateError) as caught:
+            self.fetch(server.url.replace("127.0.0.1", "localhost"), verify=CA)
+        self.assertIn("localhost", str(caught.exception))
+
+    def test_not_checked(self) -> None:
+        lax = client_context(check_hostname=False, verify_mode=ssl.CERT_NONE)
+        for certificate in ("server", "selfsigned", "expired", "wrong"):
+            with Server(HERE, tls=certificate, repeat=True) as server:
+                for verify in (False, lax):
+                    with self.subTest(certificate, verify=verify):
+                        self.assertEqual(self.fetch(server.url, verify=verify).data, ["here"])
+
+    def test_one_that_is_not_checked_does_not_spoil_the_next(self) -> None:
+        with Server(HERE, tls="selfsigned", repeat=True) as server:
+            self.fetch(server.url, verify=False)
+            with self.assertRaises(CertificateError):
+                self.fetch(server.url, verify=True)
+            self.fetch(server.url, verify=str(CERTS / "selfsigned.pem"))
+            with self.assertRaises(CertificateError):
+                self.fetch(server.url, verify=CA)
+
+    def test_an_authority_that_is_not_there(self) -> None:
+        with Server(HERE, tls=True) as server:
+            with self.assertRaises((OSError, ValueError)) as caught:
+                self.fetch(server.url, verify="/no/such/file.pem")
+            self.assertIn("/no/such/file.pem", str(caught.exception))
+        self.assertEqual(server.requests, [])
+
+    def test_a_file_that_is_no_authority(self) -> None:
+        with Server(HERE, tls=True) as server:
+            with self.assertRaises((OSError, ValueError)) as caught:
+                self.fetch(server.url, verify=__file__)
+            self.assertIn(os.path.basename(__file__), str(caught.exception))
+
+    def test_client_certificate(self) -> None:
+        context = client_context()
+        context.load_cert_chain(CERTS / "client.pem")
+        with Server(HERE, tls=True, client_ca=True, repeat=True) as server:
+            self.assertEqual(self.fetch(server.url, verify=context).data, ["here"])
+            with self.assertRaises(HTTPClientError):
+                self.fetch(server.url, verify=CA)
+        self.assertEqual(len(server.requests), 1)
+
+    def test_server_name_indication(self) -> None:
+        names: list[str | None] = []
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTS / "server.pem")
+        context.sni_callback = lambda sock, name, context: names.append(name)  # type: ignore[assignment,misc]
+
+        def script(conn: Connection) -> None:
+            conn.start_tls(context)
+            conn.read_request()
+            conn.send(HERE)
+
+        with Server(script, script, read=False) as server:
+            for host in ("localhost", "127.0.0.1"):
+                self.fetch(f"https://{host}:{server.port}/", verify=CA)
+        self.assertEqual(names, ["localhost", None])
+
+    def test_versions(self) -> None:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(CERTS / "server.pem")
+            context.minimum_version = context.maximum_version = version
+
+            def script(conn: Connection, context: ssl.SSLContext = context) -> None:
+                conn.start_tls(context)
+                conn.read_request()
+                conn.send(HERE)
+
+            with self.subTest(version), Server(script, read=False) as server:
+                self.assertEqual(self.fetch(f"https://{server.authority}/", verify=CA).data, ["here"])
+
+    def test_large_bodies(self) -> None:
+        """More than the buffers between hold, in both directions."""
+        size = 5_000_000
+        with Server(answer("data: " + "x" * size + "\n\n"), tls=True) as server:
+            result = self.fetch(server.url, method="POST", content=b"y" * size, verify=CA)
+            self.assertEqual((len(result.data[0]), len(server.requests[0].body)), (size, size))
+
+    def test_a_server_that_speaks_no_tls(self) -> None:
+        for script in (answer(status="400 x"), b"", b"SSH-2.0-OpenSSH\r\n"):
+            with self.subTest(script), Server(script, read=False) as server:
+                with self.assertRaises(HTTPClientError) as caught:
+                    self.fetch(f"https://{server.authority}/")
+                self.assertIsInstance(caught.exception, ConnectionError)
+
+    def test_a_server_that_speaks_nothing_but_tls(self) -> None:
+        with Server(HERE, tls=True) as server, self.assertRaises(HTTPClientError) as caught:
+            self.fetch(f"http://{server.authority}/")
+        self.assertIsInstance(caught.exception, ConnectionError)
+
+    def test_an_alert_in_the_handshake(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.read()
+            conn.send(bytes([21, 3, 3, 0, 2, 2, 40]))  # a fatal handshake_failure
+
+        with Server(script, read=False) as server, self.assertRaises(HTTPClientError) as caught:
+            self.fetch(f"https://{server.authority}/", verify=CA)
+        self.assertIsInstance(caught.exception, ConnectionError)
+
+    def test_garbage_in_the_stream(self) -> None:
+        """Something between the two writes into the connection."""
+
+        def script(conn: Connection) -> None:
+            conn.send(answer("data: x\n\n", "X: y")[:40])
+            os.write(conn.sock.fileno(), b"garbage " * 10)
+            conn.cut()
+
+        with Server(script, tls=True) as server, self.assertRaises(HTTPClientError) as caught:
+            self.fetch(server.url, verify=CA)
+        self.assertIsInstance(caught.exception, ConnectionError)
+
+
+@in_both_worlds
+class Streams(World):
+    def test_events_arrive_when_sent(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            for number in range(5):
+                conn.send(f"data: {number}\n\n")
+                conn.wait(str(number))
+            conn.stall()
+
+        with Server(script, tls=True) as server, self.connect(server.url, verify=CA) as client:
+            for number in range(5):
+                self.assertEqual(next(client).data, str(number))
+                server.signal(str(number))
+
+    def test_cut_and_resumed(self) -> None:
+        first = stream("id: 1\ndata: x\n\n", end="cut")
+        with Server(first, stream("data: y\n\n"), answer(status="204 x"), tls=True) as server:
+            with self.connect(server.url, verify=CA) as client:
+                self.assertEqual([event.data for event in client], ["x", "y"])
+        self.assertEqual(server.requests[1].header("Last-Event-ID"), "1")
+
+    def test_closing_tells_the_server(self) -> None:
+        with Server(stream("data: x\n\n", end="open"), tls=True) as server:
+            with self.connect(server.url, verify=CA) as client:
+                next(client)
+            server.wait_gone(1)
+
+
+class EnvironmentOfTLS(World):
+    """The default context is made once a process; so these are processes of their own."""
+
+    def check(self, **variables: str) -> str:
+        program = (
+            "import sys, httpclient\n"
+            "try: print(httpclient.get(sys.argv[1]).status_code)\n"
+            "except httpclient.CertificateError: print('refused')\n"
+        )
+        path = os.path.dirname(os.path.abspath(httpclient.__file__))
+        with Server(HERE, tls=True) as server:
+            return subprocess.run(
+                [sys.executable, "-c", program, server.url],
+                env={**os.environ, "PYTHONPATH": path, **variables},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=True,
+            ).stdout.strip()
+
+    def test_variables(self) -> None:
+        self.assertEqual(self.check(), "refused")
+        self.assertEqual(self.check(SSL_CERT_FILE=CA), "200")
+        self.assertEqual(self.check(SSL_CERT_DIR=str(CERTS / "hashed")), "200")
