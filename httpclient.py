@@ -326,6 +326,7 @@ def _matches(url: URL, rule: str) -> bool:
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)")
 _HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF is a line end here as RFC 9112, 2.2 lets a recipient have it
+_sizes: dict[bytes, int] = {}  # of chunk lines met before
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
 
 
@@ -466,9 +467,9 @@ class ResponseParser:
         return "close"
 
     @property
-    def surplus(self) -> bytes:
-        """What came after the end."""
-        return self._buffer
+    def pending(self) -> bool:
+        """May `read` have something without being fed?"""
+        return bool(self._buffer) or self._framing == "none" or self._decoder is not None or self._error is not None
 
     def read(self) -> bytes | None:
         if not self._coding:
@@ -511,16 +512,17 @@ class ResponseParser:
     def _unchunk(self) -> bytes:
         """All chunk data in the buffer, in one pass (RFC 9112, 7.1)."""
         buffer, position, pieces = self._buffer, 0, []
+        find, sizes = buffer.find, _sizes
         try:
             while True:
-                if self._left:
+                if self._left:  # within a chunk, whose data and line end come before the next size
                     piece = buffer[position : position + self._left]
                     pieces.append(piece)
                     position += len(piece)
                     self._left -= len(piece)
                     self._line_end = not self._left
-                if self._left:
-                    break
+                    if self._left:
+                        break
                 if self._line_end:
                     line_end = buffer[position : position + 2]
                     if line_end != b"\r\n":
@@ -529,26 +531,38 @@ class ResponseParser:
                         raise BodyError("a chunk of the body does not end where its size says")
                     position += 2
                     self._line_end = False
-                end = buffer.find(b"\r\n", position)
-                if end < 0:
+                while (end := find(b"\r\n", position)) >= 0:
+                    line = buffer[position:end]
+                    size = sizes.get(line) or self._chunk_size(line)
+                    start, stop = end + 2, end + 2 + size
+                    if not size or buffer[stop : stop + 2] != b"\r\n":
+                        break
+                    pieces.append(buffer[start:stop])
+                    position = stop + 2
+                else:
                     if len(buffer) - position > _MAX_CHUNK_LINE:
                         raise BodyError(f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes")
                     break
-                match = _CHUNK_LINE.fullmatch(buffer, position, end)
-                if match is None:
-                    raise BodyError(f"malformed chunk size in the body: {buffer[position:end][:20]!r}")
-                self._left = int(match[1], 16)
-                if not self._left:
+                if not size:
                     if self._end_trailers(buffer, end):
                         position = len(buffer)
                     break
-                position = end + 2
+                position, self._left = start, size  # it is not all here, or does not end as it should
         except BodyError as error:
             if not pieces:
                 raise
             self._error = error
         self._buffer = buffer[position:]
         return b"".join(pieces)
+
+    def _chunk_size(self, line: bytes) -> int:
+        match = _CHUNK_LINE.fullmatch(line)
+        if match is None or len(line) > _MAX_CHUNK_LINE:
+            raise BodyError(f"malformed chunk size in the body: {line[:20]!r}")
+        size = int(match[1], 16)
+        if len(line) < 4:
+            _sizes[line] = size  # there are few of them, and to look one up is five times faster
+        return size
 
     def _end_trailers(self, buffer: bytes, start: int) -> bool:
         """Are the trailers, behind the line of the last chunk at `start`, complete? They are checked and dropped."""
@@ -779,8 +793,7 @@ class _BlockingWire:
 
         sock.setblocking(False)
         error = sock.connect_ex(address)
-        with self._lock:
-            self._sock, self._inside = sock, True
+        self._sock, self._inside = sock, True
         try:
             if error == _IN_PROGRESS and not self.closed:
                 with (SelectSelector if os.name == "nt" else DefaultSelector)() as selector:
@@ -806,22 +819,23 @@ class _BlockingWire:
         return seconds
 
     def _enter(self, seconds: float | None) -> socket.socket:
-        with self._lock:
-            if self.closed or self._sock is None:
-                raise _Closed
-            self._inside = True
-            if seconds != self._timeout:
-                self._timeout = seconds
-                self._sock.settimeout(seconds)
-            return self._sock
+        """Say so before looking whether it is closed; `interrupt` does the reverse, so one of the two sees the other."""
+        self._inside = True
+        if self.closed or self._sock is None:
+            self._leave()
+            raise _Closed
+        if seconds != self._timeout:
+            self._timeout = seconds
+            self._sock.settimeout(seconds)
+        return self._sock
 
     def _leave(self) -> None:
-        with self._lock:
-            self._inside = False
-            if self.closed:
+        self._inside = False
+        if self.closed:
+            with self._lock:
                 if self._sock is not None:
                     self._sock.close()
-                raise _Closed
+            raise _Closed
 
     async def send(self, data: bytes) -> None:
         sock = self._enter(self._seconds())
@@ -847,7 +861,7 @@ class _BlockingWire:
 
     def stop(self) -> None:
         """No more bytes than have arrived."""
-        with self._lock:
+        with self._lock:  # against a close, after which the descriptor may be another's
             if self._sock is not None:
                 try:
                     socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
@@ -855,8 +869,8 @@ class _BlockingWire:
                     pass  # not connected any more
 
     def interrupt(self) -> None:
+        self.closed = True
         with self._lock:
-            self.closed = True
             self.stop()
             if self._sock is not None and not self._inside:
                 self._sock.close()
@@ -1142,7 +1156,7 @@ class Exchange:
             refused = ProxyError(f"the proxy {proxy.authority} refused: {status} {_shown(answer.reason)}")
             refused.fatal = 400 <= status < 500 and status not in (408, 425, 429)  # such as 407: wrong password
             raise refused
-        if answer.surplus:
+        if answer.pending and answer._buffer:
             raise ProxyError(f"the proxy {proxy.authority} sent more than its answer")
 
     async def _head(self, method: str) -> ResponseParser:
@@ -1155,8 +1169,10 @@ class Exchange:
         """The next piece of the body, as it arrives; `b""` at the end, when the connection is closed already."""
         parser = self._parser
         try:
-            while (data := parser.read()) is None:
+            data = parser.read() if parser.pending else None
+            while data is None:
                 parser.feed(await self._stream.recv())
+                data = parser.read()
         except HTTPClientError:
             raise
         except OSError as error:

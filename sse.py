@@ -725,17 +725,24 @@ class _Comment(str):
 class _Id(str):
     """The ID of a block without data, in its place among the events."""
 
+    @property
+    def id(self) -> str:
+        return str(self)
+
 
 class _InOrder(SSEParser):
-    """The clients' parser: what comes between events is handed over between them."""
+    """The clients' parser: what comes between events is handed over between them; `between` counts it."""
 
-    __slots__ = ()
+    __slots__ = ("between",)
+    between: int
 
     def _comment(self, text: str) -> None:
         self._events.append(_Comment(text))  # type: ignore[arg-type]
+        self.between += 1
 
     def _id_alone(self) -> None:
         self._events.append(_Id(self._id))  # type: ignore[arg-type]
+        self.between += 1
 
 
 class _Client:
@@ -770,8 +777,8 @@ class _Client:
     """
 
     __slots__ = (
-        "__weakref__", "_backoff", "_content", "_content_type", "_delay", "_delivered", "_entered", "_follow_redirects",
-        "_headers", "_http", "_idle_timeout", "_json", "_last_id", "_link", "_max_event_size", "_max_retries",
+        "__weakref__", "_backoff", "_content", "_content_type", "_delay", "_delivered", "_direct", "_entered", "_follow_redirects",
+        "_headers", "_http", "_idle_timeout", "_json", "_last", "_link", "_max_event_size", "_max_retries",
         "_max_retry_interval", "_method", "_on_comment", "_on_error", "_on_open", "_opened", "_params", "_parser",
         "_proxy", "_ready", "_reconnect", "_restart", "_retries", "_retry_interval", "_retry_on_status", "_state",
         "_timeout", "_transport", "_uds", "_until", "_url", "_verify", "_waker", "response",
@@ -838,7 +845,8 @@ class _Client:
         self._content_type = content_type and content_type.lower()
         self._verify, self._proxy, self._uds, self._follow_redirects = verify, proxy, uds, follow_redirects
         self._transport = transport
-        self._last_id = last_event_id  # of what was handed over
+        self._ready: list[Any] = []  # events, _Comment and _Id to hand over, the next one last
+        self._last: Any = _Id(last_event_id)  # handed over: an event, or the ID of a block without data
         self._http: Any = None
         request = self._request(None if callable(headers) else headers, None if callable(params) else params)
         if transport is None:
@@ -847,7 +855,7 @@ class _Client:
         else:
             _check(verify is True and proxy is None and uds is None, "verify, proxy, uds: set in transport", TypeError)
         self._parser = _InOrder(last_event_id)
-        self._ready: list[Any] = []  # events, _Comment and _Id to hand over, the next one last
+        self._direct = False  # ready are only events, which nothing has to look at
         self._delivered = 0
         self._retries = 0  # reconnections in a row
         self._delay: float | None = None  # seconds to wait before the next attempt
@@ -882,12 +890,12 @@ class _Client:
     @property
     def last_event_id(self) -> str:
         """The last event ID of what was handed over: a checkpoint to resume from."""
-        last = self._last_id
+        last = self._last
         for item in reversed(self._ready):
-            if type(item) is not _Id:
+            if item.__class__ is not _Id:
                 break
             last = item
-        return str(last)
+        return last.id  # type: ignore[no-any-return]
 
     def reconnect(self) -> None:
         """Drop the connection and open a new one at once, after what had arrived; this is not reported as an error.
@@ -946,15 +954,13 @@ class _Client:
         ready = self._ready
         while ready:
             item = ready.pop()
+            if item.__class__ is _Comment:
+                if self._on_comment is not None:
+                    self._on_comment(str(item))
+                continue
+            self._last = item
             if item.__class__ is SSEEvent:
-                self._last_id = item.id
-                self._delivered += 1
-                self._retries = 0
                 return item
-            if item.__class__ is _Id:
-                self._last_id = str(item)
-            elif self._on_comment is not None:
-                self._on_comment(str(item))
         return None
 
     async def _connect(self) -> None:
@@ -983,7 +989,8 @@ class _Client:
         content_type = _header(response.headers, "content-type")
         if self._content_type not in (None, content_type.partition(";")[0].strip(" \t").lower()):
             return await self._lost(SSEContentTypeError(content_type, url, body=await self._body(link)))
-        self._parser = _InOrder(self._last_id, self._max_event_size, self._on_comment)
+        self._parser = _InOrder(self.last_event_id, self._max_event_size, self._on_comment)
+        self._parser.between = 0
         self._opened = time.monotonic()
         if self._state != "closed":
             self._state = "open"
@@ -1006,10 +1013,11 @@ class _Client:
             _check(hasattr(headers, "items"), "headers are a mapping, or a callable returning one", TypeError)
             given = {str(name).lower() for name in headers}
             merged = {name: value for name, value in merged.items() if name.lower() not in given} | dict(headers)
-        if self._last_id:
-            if _sendable(self._last_id):
+        last_event_id = self.last_event_id
+        if last_event_id:
+            if _sendable(last_event_id):
                 merged = {name: value for name, value in merged.items() if name.lower() != "last-event-id"}
-                merged["Last-Event-ID"] = self._last_id.encode().decode("latin-1")  # its UTF-8 bytes
+                merged["Last-Event-ID"] = last_event_id.encode().decode("latin-1")  # its UTF-8 bytes
             else:
                 _log("warning", "the last event ID has control characters and is not sent")
         url = self._url
@@ -1047,9 +1055,17 @@ class _Client:
         ready: list[Any] = parser.feed(chunk)
         if parser.retry is not None:
             self._retry_interval = parser.retry
-        if ready and self._state != "closed":
+        if ready:
+            events = len(ready) - parser.between
+            if events:
+                self._delivered += events  # or they will be, before this is asked for
+                self._retries = 0
+            self._direct = self._until is None and not parser.between
+            parser.between = 0
             ready.reverse()
             self._ready = ready
+            if self._state == "closed":  # meanwhile, by another thread
+                self._ready = []
 
     async def _lost(self, error: Exception | None) -> None:
         """The connection failed with `error`, or ended: "reestablish the connection" or "fail the connection"."""
@@ -1135,8 +1151,9 @@ class SSEClient(_Client):
 
     def __next__(self) -> SSEEvent:
         ready = self._ready
-        if ready and self._until is None and ready[-1].__class__ is SSEEvent:
-            return self._hand_over()  # type: ignore[return-value]
+        if ready and self._direct:
+            self._last = event = ready.pop()
+            return event  # type: ignore[no-any-return]
         event = _run(self._advance())
         if event is None:
             raise StopIteration
@@ -1187,8 +1204,9 @@ class AsyncSSEClient(_Client):
 
     async def __anext__(self) -> SSEEvent:
         ready = self._ready
-        if ready and self._until is None and ready[-1].__class__ is SSEEvent:
-            return self._hand_over()  # type: ignore[return-value]
+        if ready and self._direct:
+            self._last = event = ready.pop()
+            return event  # type: ignore[no-any-return]
         event = await self._advance()
         if event is None:
             raise StopAsyncIteration
