@@ -388,8 +388,8 @@ class ResponseParser:
     has to say, only after all that came before it was read. Memory is bounded by what is fed at a time.
     """
 
-    __slots__ = ("_buffer", "_coding", "_decoder", "_error", "_ended", "_framing", "_interim", "_left", "_line_end",
-                 "_method", "headers", "http_version", "reason", "status_code")  # fmt: skip
+    __slots__ = ("_buffer", "_decoder", "_error", "_ended", "_framing", "_interim", "_left", "_line_end",
+                 "_method", "coding", "headers", "http_version", "reason", "status_code")  # fmt: skip
 
     def __init__(self, method: str = "GET") -> None:
         self.status_code = 0
@@ -403,7 +403,7 @@ class ResponseParser:
         self._framing = "head"
         self._left = 0  # bytes of a length, or of the current chunk
         self._line_end = False  # of a chunk is to come
-        self._coding = ""
+        self.coding = ""
         self._decoder: Any = None
         self._error: HTTPClientError | None = None  # to raise when what came before it was read
 
@@ -440,7 +440,7 @@ class ResponseParser:
         self.reason, self.headers = reason.decode("latin-1").strip(" \t"), headers
         self._framing = self._body_framing(version)
         codings = [c.strip(" \t").lower() for value in headers.get_list("content-encoding") for c in value.split(",")]
-        self._coding = ", ".join(c for c in codings if c not in ("", "identity"))
+        self.coding = ", ".join(c for c in codings if c not in ("", "identity"))
 
     def _body_framing(self, version: bytes) -> str:
         """RFC 9112, 6.3: message body length."""
@@ -472,12 +472,12 @@ class ResponseParser:
         return bool(self._buffer) or self._framing == "none" or self._decoder is not None or self._error is not None
 
     def read(self) -> bytes | None:
-        if not self._coding:
-            return self._unframe()
+        if not self.coding:
+            return self.read_raw()
         if self._decoder is None:
-            self._decoder = _Decoder(self._coding)
+            self._decoder = _Decoder(self.coding)
         while not (data := self._decoder.take()):
-            framed = self._unframe()
+            framed = self.read_raw()
             if framed is None:
                 return None
             if not framed:
@@ -486,8 +486,8 @@ class ResponseParser:
             self._decoder.give(framed)
         return data  # type: ignore[no-any-return]
 
-    def _unframe(self) -> bytes | None:
-        """The body without its framing."""
+    def read_raw(self) -> bytes | None:
+        """`read` for a body whose `coding` is to be left, or is none: without its framing."""
         if self._error is not None:
             raise self._error
         if self._framing == "chunked":
@@ -849,15 +849,24 @@ class _BlockingWire:
             self._leave()
 
     async def recv(self) -> bytes:
-        seconds = self.idle if self.expires is None else self._seconds()
-        sock = self._enter(seconds)
+        self._inside = True  # _enter and _leave written out: this is done for every piece
         try:
-            return sock.recv(_READ)
-        except TimeoutError:
+            seconds = self.idle if self.expires is None else self._seconds()
+            if self.closed or self._sock is None:
+                raise _Closed
+            if seconds != self._timeout:
+                self._timeout = seconds
+                self._sock.settimeout(seconds)
+            return self._sock.recv(_READ)
+        except TimeoutError as error:
+            if isinstance(error, HTTPClientError):
+                raise
             what = "no answer" if self.expires is not None else "silence"
             raise RequestTimeout(f"{what} for {seconds:.1f} seconds") from None
         finally:
-            self._leave()
+            self._inside = False
+            if self.closed:
+                self._leave()
 
     def stop(self) -> None:
         """No more bytes than have arrived."""
@@ -1073,6 +1082,7 @@ class Exchange:
         self._wire: Any = None
         self._stream: Any = None  # the wire, or TLS over it
         self._parser: Any = None
+        self._read: Callable[[], bytes | None]
         self._interrupted = False
 
     _new_wire: Callable[..., Any] = _BlockingWire
@@ -1092,6 +1102,7 @@ class Exchange:
             location = parser.headers.get("location", "") if parser.status_code in _REDIRECTS else ""
             if not location or self._max_redirects < 0:
                 self._parser, self._wire.expires = parser, None
+                self._read = parser.read if parser.coding else parser.read_raw
                 return self._respond(parser, request.url)
             await self.release(False)
             try:
@@ -1169,17 +1180,17 @@ class Exchange:
         """The next piece of the body, as it arrives; `b""` at the end, when the connection is closed already."""
         parser = self._parser
         try:
-            data = parser.read() if parser.pending else None
+            data = self._read() if parser.pending else None
             while data is None:
                 parser.feed(await self._stream.recv())
-                data = parser.read()
+                data = self._read()
         except HTTPClientError:
             raise
         except OSError as error:
             raise BodyError(f"the connection was lost: {_reason(error)}") from error
         if not data:
             self._wire.interrupt()
-        return data  # type: ignore[no-any-return]
+        return data
 
     def limit(self, seconds: float | None) -> None:
         """Bound all reads to come together."""

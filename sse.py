@@ -254,7 +254,9 @@ class SSEParser:
             else:
                 chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         try:
-            if 10 in chunk:
+            if not (self._kept or self._open) and chunk[-2:] == b"\n\n":
+                self._blocks(chunk)  # what `_feed_lines` comes to, for servers that send an event at a time
+            elif 10 in chunk:
                 self._feed_lines(chunk)
             else:
                 self._kept += chunk
@@ -926,17 +928,26 @@ class _Client:
         """The next event, `None` at the end. With `opening`: until the connection is open, or never will be."""
         try:
             while self._state != "closed":
-                event = None if opening else self._hand_over()
-                if event is not None:
+                if self._ready and not opening and (event := self._hand_over()) is not None:
                     if self._until is not None and self._until(event):
                         await self._finish()
                     return event
                 if self._state == "connecting":
                     await self._connect()
-                elif self._state == "open" and not opening:
-                    await self._receive()
-                else:
+                elif opening or self._link is None:
                     break
+                elif self._parser._error is not None:
+                    await self._lost(self._parser._error)
+                else:
+                    try:
+                        chunk = await self._link.read()
+                    except Exception as error:
+                        await self._lost(error)
+                    else:
+                        if chunk:
+                            self._receive(chunk)
+                        else:
+                            await self._lost(None)
             return None
         except Exception:
             await self._finish()
@@ -1039,19 +1050,9 @@ class _Client:
             _log("debug", "the body of the error is incomplete: %s", _cause(error))
         return body[:_BODY_SIZE]
 
-    async def _receive(self) -> None:
-        """One read; its events become ready."""
-        link, parser = self._link, self._parser
-        if link is None:
-            return
-        if parser._error is not None:
-            return await self._lost(parser._error)
-        try:
-            chunk = await link.read()
-        except Exception as error:
-            return await self._lost(error)
-        if not chunk:
-            return await self._lost(None)
+    def _receive(self, chunk: bytes) -> None:
+        """The events of a piece of the stream become ready."""
+        parser = self._parser
         ready: list[Any] = parser.feed(chunk)
         if parser.retry is not None:
             self._retry_interval = parser.retry
