@@ -249,8 +249,41 @@ class Request:
         head = f"{self.method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
         return head.encode("latin-1") + b"\r\n" + bytes(self.content or b"")
 
-    def redirected(self, status: int, location: str) -> Request:
-        """The request that follows (Fetch, "HTTP-redirect fetch"). Raises `RedirectError` where it must not be."""
+    def redirected(self, status: int, headers: Headers, hops: list[str], most: int, confined: bool) -> Request | None:
+        """The request that follows this answer, `None` if it is no redirect (Fetch, "HTTP-redirect fetch").
+
+        `hops` are the URLs so far, as they may be shown; `most` of them are followed; `confined`: to this origin.
+        Raises `RedirectError` for what must not be followed.
+        """
+        location = headers.get("location", "") if status in _REDIRECTS else ""
+        if not location or most < 0:
+            return None
+        try:
+            if len(hops) > most:
+                raise RedirectError(f"more than {most} redirects")
+            url = self._location(location)
+            same, upgraded = self._same_origin(url)
+            if confined and not same:
+                raise RedirectError(f"to {url.shown()}, which cannot be reached this way")
+            if self.url.scheme == "https" and url.scheme == "http":
+                raise RedirectError(f"from https to {url.shown()}: refused")
+            hops.append(url.shown())
+            method, content, lines = self.method, self.content, self.headers
+            if (status == 303 and method not in ("GET", "HEAD")) or (status in (301, 302) and method == "POST"):
+                method, content = "GET", None
+                lines = [line for line in lines if not line[0].lower().startswith("content-")]
+            if same or upgraded:
+                url.userinfo = self.url.userinfo
+            else:
+                if content is not None:
+                    raise RedirectError("a body is not sent to another origin")
+                lines = [line for line in lines if line[0].lower() in _ACROSS_ORIGINS]
+        except RedirectError as error:
+            raise RedirectError(f"redirect {status}, {' -> '.join(hops)}: {error}") from None
+        return Request(method, url, lines, content)
+
+    def _location(self, location: str) -> URL:
+        """Where a server sends us. Its text is UTF-8, and its user-info is not for us."""
         from urllib.parse import urljoin
 
         location = location.encode("latin-1").decode("utf-8", "replace")
@@ -260,22 +293,13 @@ class Request:
         except ValueError as error:
             shown = _shown(re.sub(r"//[^/?#]*@", "//", re.split("[?#]", location)[0])[:200])
             raise RedirectError(f"{shown!r} is not a place to go to: {error}") from None
-        url.userinfo = None  # never from a server
-        if self.url.scheme == "https" and url.scheme == "http":
-            raise RedirectError("from https to http: refused")
-        method, content, headers = self.method, self.content, self.headers
-        if (status == 303 and method not in ("GET", "HEAD")) or (status in (301, 302) and method == "POST"):
-            method, content = "GET", None
-            headers = [line for line in headers if not line[0].lower().startswith("content-")]
+        url.userinfo = None
+        return url
+
+    def _same_origin(self, url: URL) -> tuple[bool, bool]:
+        """Is it this request's origin, or the same host's https?"""
         before, after = self.url.origin, url.origin
-        upgraded = before[1] == after[1] and (before[0], before[2], after[0], after[2]) == ("http", 80, "https", 443)
-        if before == after or upgraded:
-            url.userinfo = self.url.userinfo
-        else:
-            if content is not None:
-                raise RedirectError("to another origin with a body: refused")
-            headers = [line for line in headers if line[0].lower() in _ACROSS_ORIGINS]
-        return Request(method, url, headers, content)
+        return before == after, before == ("http", after[1], 80) and after == ("https", after[1], 443)
 
 
 def _proxy(text: str) -> URL | None:
@@ -944,7 +968,9 @@ class _AsyncWire:
         if uds is not None:
             connecting: Any = self._loop.create_unix_connection(lambda: self, uds)
         else:
-            options = {"happy_eyeballs_delay": 0.25} if isinstance(self._loop, asyncio.BaseEventLoop) else {}
+            named = ":" not in host and not re.fullmatch("[0-9.]+", host)
+            race = named and isinstance(self._loop, asyncio.BaseEventLoop)  # uvloop has no happy eyeballs
+            options = {"happy_eyeballs_delay": 0.25} if race else {}
             connecting = self._loop.create_connection(lambda: self, host, port, **options)  # type: ignore
         task = self._loop.create_task(connecting)
         task.add_done_callback(self._wake)
@@ -1033,7 +1059,9 @@ class _AsyncWire:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._transport is not None and not self._loop.is_closed():
+        if self._loop.is_closed():  # nobody is left to close it but its finalizer
+            self._transport = None
+        elif self._transport is not None:
             self._transport.abort()
         self._wake()
 
@@ -1099,22 +1127,15 @@ class Exchange:
         hops = [request.url.shown()]
         while True:
             parser = await self._send(request, expires)
-            location = parser.headers.get("location", "") if parser.status_code in _REDIRECTS else ""
-            if not location or self._max_redirects < 0:
+            follow = request.redirected(
+                parser.status_code, parser.headers, hops, self._max_redirects, self._uds is not None
+            )
+            if follow is None:
                 self._parser, self._wire.expires = parser, None
                 self._read = parser.read if parser.coding else parser.read_raw
                 return self._respond(parser, request.url)
             await self.release(False)
-            try:
-                if len(hops) > self._max_redirects:
-                    raise RedirectError(f"more than {self._max_redirects} redirects")
-                follow = request.redirected(parser.status_code, location)
-                if self._uds is not None and follow.url.origin != request.url.origin:
-                    raise RedirectError(f"from a Unix socket to {follow.url.shown()}: refused")
-            except RedirectError as error:
-                raise RedirectError(f"redirect {parser.status_code} after {' -> '.join(hops)}: {error}") from None
             request = follow
-            hops.append(request.url.shown())
 
     async def _send(self, request: Request, expires: float | None) -> ResponseParser:
         url, proxy = request.url, None if self._uds is not None else _proxy_for(request.url, self._proxy)
@@ -1513,24 +1534,38 @@ class WSGITransport:
     def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
     ) -> _WSGIResponse:
+        request: Request | None = Request(method, url, headers, content)
+        hops = [url.partition("?")[0]]
+        while request is not None:
+            response = _WSGIResponse(self.app, self._environ(request), str(request.url))
+            try:
+                request = request.redirected(response.status_code, response.headers, hops, 20, True)
+            except RedirectError:
+                response.close()
+                raise
+            if request is not None:
+                response.close()
+        return response
+
+    def _environ(self, request: Request) -> dict[str, Any]:
         import io
         import sys
         from urllib.parse import unquote_to_bytes
 
-        request = Request(method, url, headers, content)
+        content = bytes(request.content or b"")
         path, _, query = request.url.target.partition("?")
         environ: dict[str, Any] = {
-            "REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "REQUEST_METHOD": request.method, "SCRIPT_NAME": "", "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
             "QUERY_STRING": query, "SERVER_NAME": request.url.host, "SERVER_PORT": str(request.url.port),
             "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": request.url.authority,
-            "CONTENT_LENGTH": str(len(content or b"")), "wsgi.version": (1, 0), "wsgi.url_scheme": request.url.scheme,
-            "wsgi.input": io.BytesIO(content or b""), "wsgi.errors": sys.stderr, "wsgi.multithread": True,
+            "CONTENT_LENGTH": str(len(content)), "wsgi.version": (1, 0), "wsgi.url_scheme": request.url.scheme,
+            "wsgi.input": io.BytesIO(content), "wsgi.errors": sys.stderr, "wsgi.multithread": True,
             "wsgi.multiprocess": False, "wsgi.run_once": False,
         }  # fmt: skip
         for name, value in request.headers:
             key = name.upper().replace("-", "_")
             environ[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value
-        return _WSGIResponse(self.app, environ, str(request.url))
+        return environ
 
 
 class _WSGIResponse(_InProcess):
@@ -1594,20 +1629,35 @@ class ASGITransport:
     async def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
     ) -> _ASGIResponse:
+        request: Request | None = Request(method, url, headers, content)
+        hops = [url.partition("?")[0]]
+        while request is not None:
+            response = await self._respond(request)
+            try:
+                request = request.redirected(response.status_code, response.headers, hops, 20, True)
+            except RedirectError:
+                await response.aclose()
+                raise
+            if request is not None:
+                await response.aclose()
+        return response
+
+    async def _respond(self, request: Request) -> _ASGIResponse:
         from urllib.parse import unquote
 
-        request = Request(method, url, headers, content)
+        content = bytes(request.content or b"")
         path, _, query = request.url.target.partition("?")
         lines = [("host", request.url.authority), *request.headers]
-        if content is not None:
+        if request.content is not None:
             lines.append(("content-length", str(len(content))))
         scope = {
-            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": method,
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1",
+            "method": request.method,
             "scheme": request.url.scheme, "path": unquote(path), "raw_path": path.encode(), "root_path": "",
             "query_string": query.encode(), "headers": [(n.lower().encode(), v.encode("latin-1")) for n, v in lines],
             "client": ("127.0.0.1", 0), "server": (request.url.host, request.url.port),
         }  # fmt: skip
-        task = _ASGITask(self.app, scope, {"type": "http.request", "body": content or b"", "more_body": False})
+        task = _ASGITask(self.app, scope, {"type": "http.request", "body": content, "more_body": False})
         try:
             start = await task.sent("http.response.start")
         except BaseException:
@@ -1663,9 +1713,12 @@ class _ASGITask:
         return message
 
     async def _send(self, message: Any) -> None:
-        if not self._ending:
-            self._outbox.put_nowait(message)
-            await self._outbox.join()
+        import asyncio
+
+        if self._ending:
+            await asyncio.get_running_loop().create_future()  # nobody takes it, ever: until it is cancelled
+        self._outbox.put_nowait(message)
+        await self._outbox.join()
 
     async def sent(self, kind: str) -> Any:
         """The application's next message. Raises what the application raised instead."""

@@ -1288,6 +1288,7 @@ class _AsyncForeign:
         self._transport = transport
         self._seconds = idle_timeout
         self._response: Any = None
+        self._chunks: Any = None
         self._task: Any = None
 
     async def open(self, method: str, url: str, headers: Any, content: bytes | None, timeout: float | None) -> Any:
@@ -1339,6 +1340,8 @@ class _AsyncForeign:
                 self._response = task.result()
         response, self._response = self._response, None
         if response is not None:
+            if hasattr(self._chunks, "aclose"):
+                await self._chunks.aclose()
             await response.aclose()
 
 

@@ -11,6 +11,7 @@ end fail the test when the server is closed. Nothing sleeps: scripts and tests w
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import select
@@ -162,7 +163,7 @@ class Connection:
 
     def read_request(self) -> Request:
         """The next request, which becomes `request`; `Gone` if the client leaves before it is complete."""
-        buffer, self._received = self._received, b""
+        buffer, self._received = bytearray(self._received), b""
         while b"\r\n\r\n" not in buffer:
             buffer += self.read()
         top, _, rest = buffer.partition(b"\r\n\r\n")
@@ -172,8 +173,9 @@ class Connection:
         length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
         while len(rest) < length:
             rest += self.read()
-        body, self._received = rest[:length], rest[length:]
-        self.request = Request(method, target, version, headers, body, top + b"\r\n\r\n" + body)
+        body, self._received = bytes(rest[:length]), bytes(rest[length:])
+        raw = bytes(top) + b"\r\n\r\n" + body
+        self.request = Request(method, target, version, headers, body, raw)
         self.server._note(self.server.requests.append, self.request)
         return self.request
 
@@ -431,7 +433,12 @@ def unanswered_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+@cache
 def refused_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port on which nobody listens. It stays bound, since a port that is merely free may be taken meanwhile,
+    even by the very connect that is to fail.
+    """
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    atexit.register(holder.close)
+    return int(holder.getsockname()[1])

@@ -345,7 +345,7 @@ class Mistakes(unittest.TestCase):
             "\n\r\n",
         ):  # fmt: skip
             for first, offender in ((LINES[:3], item), (encoded(LINES[:3]), item.encode())):
-                with self.subTest(offender):
+                with self.subTest(item=offender):
                     events = world.lines(world.source([*first, offender]))
                     self.assertEqual(await world.take(events, 1), GREETINGS[:1])
                     with self.assertRaisesRegex(ValueError, "from_chunks"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import gc
 import json
+import os
 import socket
 import sys
 import threading
@@ -169,14 +171,9 @@ class Responses(World):
                 warnings.simplefilter("always")
                 del response
                 gc.collect()
-                if is_async(self):
-                    self.run_async(_nothing())  # type: ignore[attr-defined]
+                self.turn()
             self.assertIn(ResourceWarning, [warning.category for warning in caught])
             server.wait_gone(1)
-
-
-async def _nothing() -> None:
-    """Gives the loop a turn."""
 
 
 LINES: dict[bytes, list[str]] = {
@@ -200,8 +197,7 @@ LINES: dict[bytes, list[str]] = {
 class Lines(World):
     def test_line_ends(self) -> None:
         for body, lines in LINES.items():
-            scripts = answer(body), stream(*(body[i : i + 1] for i in range(len(body)))), lambda c: c.drip(answer(body))
-            for script in scripts:
+            for script in (answer(body), stream(*(bytes([byte]) for byte in body))):
                 with self.subTest(body), Server(script) as server:
                     with self.get(server.url, stream=True) as response:
                         self.assertEqual([*response.iter_lines()], lines)
@@ -303,8 +299,8 @@ class Requests(World):
 
         with Server(script, read=False) as server:
             threading.Timer(0.05, server.signal, ["go"]).start()
-            self.fetch(server.url, method="POST", content=b"x" * 20_000_000)
-            self.assertEqual(len(server.requests[0].body), 20_000_000)
+            self.fetch(server.url, method="POST", content=b"x" * 5_000_000)
+            self.assertEqual(len(server.requests[0].body), 5_000_000)
 
     def test_an_answer_before_the_body_was_read(self) -> None:
         """A server may refuse a large body by answering at once and closing."""
@@ -317,7 +313,7 @@ class Requests(World):
 
         with Server(script, read=False) as server:
             try:
-                status = self.fetch(server.url, method="POST", content=b"x" * 20_000_000).status_code
+                status = self.fetch(server.url, method="POST", content=b"x" * 5_000_000).status_code
             except Exception as error:
                 status = getattr(error, "status_code", 0)
             self.assertEqual(status, 413)
@@ -424,18 +420,21 @@ class Addresses(World):
                     self.assertEqual(server.requests[-1].header("Host"), host)
 
     @unittest.skipUnless(sys.platform == "linux", "looks into /proc")
-    def test_keepalive_is_on(self) -> None:
-        seen: list[str] = []
+    def test_socket_options(self) -> None:
+        seen: list[tuple[int, ...]] = []
 
         def script(conn: Connection) -> None:
-            local = conn.sock.getpeername()[1]
-            with open("/proc/net/tcp") as table:
-                seen.extend(line.split()[5] for line in table if f":{local:04X} " in line.split("00000000:")[0][:20])
+            for descriptor in os.listdir("/proc/self/fd"):
+                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(descriptor))) as client:
+                    if client.getsockname() == conn.sock.getpeername():
+                        keepalive = client.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                        options = socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_NODELAY
+                        seen.append((keepalive, *(client.getsockopt(socket.IPPROTO_TCP, name) for name in options)))
             conn.send(HERE)
 
         with Server(script) as server:
             self.fetch(server.url)
-        self.assertEqual([timer[:2] for timer in seen], ["02"])
+        self.assertEqual(seen, [(1, 60, 15, 4, 1)])
 
 
 @in_both_worlds
@@ -463,8 +462,8 @@ class Injection(World):
 
     def test_headers(self) -> None:
         for character in "\r\n\0":
-            for name, value in (("X", f"a{character}b"), ("X", character), ("X", f"a{character}"), ("X", f"{character}a")):
-                self.refuses(headers={name: value})
+            for value in (f"a{character}b", character, f"a{character}", f"{character}a"):
+                self.refuses(headers={"X": value})
             self.refuses(headers={f"X{character}": "a"})
         for name in ("", " ", "X Y", "X:", "é", "(x)", "X\t"):
             self.refuses(headers={name: "a"})
@@ -472,9 +471,9 @@ class Injection(World):
             self.refuses(headers={name: "1"})
 
     def test_hosts(self) -> None:
-        for url in ("http://a\r\nb/", "http://a\0b/", "http://a b/", "http://a\tb/", "http://[::1]\n/", "http://a\\b/"):
-            with self.subTest(url), self.assertRaises(ValueError):
-                self.request("GET", url)
+        for host in ("a\r\nb", "a\0b", "a b", "a\tb", "[::1]\n", "a\\b"):
+            with self.subTest(host), self.assertRaises(ValueError):
+                self.request("GET", f"http://{host}/")
 
     def test_what_is_encoded_may_be_anything(self) -> None:
         with Server(HERE) as server:
@@ -512,7 +511,7 @@ class Timeouts(World):
 
             for tls in (False, True):
                 with self.subTest(beginning, tls=tls), Server(script, tls=tls) as server:
-                    self.times_out(server.url, timeout=0.1, verify=CA)
+                    self.times_out(server.url, timeout=0.05, verify=CA)
 
     def test_sending(self) -> None:
         """A server that does not read the body."""
@@ -521,7 +520,7 @@ class Timeouts(World):
             conn.wait("never")
 
         with Server(script, read=False) as server:
-            self.times_out(server.url, timeout=0.2, method="POST", content=b"x" * 20_000_000)
+            self.times_out(server.url, timeout=0.2, method="POST", content=b"x" * 5_000_000)
 
     def test_what_trickles_in_does_not_extend_it(self) -> None:
         """Headers, 1xx answers and redirects all share one time."""
@@ -542,7 +541,7 @@ class Timeouts(World):
 
         for script in (trickle, hints, hop):
             with self.subTest(script.__name__), Server(script, repeat=True) as server:
-                self.times_out(server.url, timeout=0.4)
+                self.times_out(server.url, timeout=0.15)
 
     def test_silence_in_the_body(self) -> None:
         for tls in (False, True):
@@ -604,3 +603,15 @@ class Interface(unittest.TestCase):
             self.assertEqual(httpclient.get(server.url).text, "data: here\n\n")
             self.assertEqual(httpclient.post(server.url, content=b"x").status_code, 200)
             self.assertEqual([request.method for request in server.requests], ["GET", "POST"])
+
+    def test_asynchronous_shortcuts(self) -> None:
+        async def main(url: str) -> None:
+            self.assertEqual((await httpclient.async_get(url)).text, "data: here\n\n")
+            self.assertEqual((await httpclient.async_post(url, content=b"x")).status_code, 200)
+            async with await httpclient.async_get(url, stream=True) as response:
+                self.assertEqual([line async for line in response.aiter_lines()], ["data: here", ""])
+            async with await httpclient.async_get(url, stream=True) as response:
+                self.assertEqual(b"".join([piece async for piece in response.aiter_bytes()]), b"data: here\n\n")
+
+        with Server(HERE, repeat=True) as server:
+            asyncio.run(main(server.url))

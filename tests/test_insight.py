@@ -7,13 +7,16 @@ import gc
 import gzip
 import itertools
 import logging
+import threading
 import traceback
 import warnings
 from typing import Any
+from unittest import mock
 
 import sse
-from sse import SSEConnectionError, SSEHTTPError
+from sse import SSEConnectionError, SSEContentTypeError, SSEHTTPError
 from tests.server import (
+    CA,
     CHUNKED,
     NO_CONTENT,
     Connection,
@@ -179,6 +182,54 @@ class ErrorBodies(World):
                 conn.send(chunk(b"all work and no play " * 100))
 
         self.assertEqual(len(self.error(script).body), 64 * 1024)
+
+    def test_stalled(self) -> None:
+        """Whatever the other timeouts are; a body that trickles in does not extend the time."""
+        never = threading.Event()
+
+        def stalled(conn: Connection) -> None:
+            conn.send(head(CHUNKED, status="500 x"), chunk("why"))
+            conn.stall()
+
+        def trickling(conn: Connection) -> None:
+            conn.send(head(CHUNKED, status="500 x"), chunk("why"))
+            while not never.wait(0.02):
+                conn.send(chunk(" "))
+
+        self.assertEqual(sse._BODY_SECONDS, 5.0)
+        for script in (stalled, trickling):
+            for tls in (False, True):
+                with (
+                    self.subTest(script.__name__, tls=tls),
+                    mock.patch("sse._BODY_SECONDS", 0.2),
+                    Server(script, tls=tls) as server,
+                    self.assertRaises(SSEHTTPError) as caught,
+                    self.connect(server.url, timeout=None, idle_timeout=None, verify=CA),
+                ):
+                    pass
+                self.assertEqual(caught.exception.text.strip(), "why")
+
+    def test_of_another_content_type(self) -> None:
+        def endless(conn: Connection) -> None:
+            conn.send(head(CHUNKED, type="text/html"))
+            while True:
+                conn.send(chunk(b"<p>" * 1000))
+
+        def stalled(conn: Connection) -> None:
+            conn.send(head(CHUNKED, type="text/html"), chunk("<p>"))
+            conn.stall()
+
+        for script in (endless, stalled):
+            with (
+                self.subTest(script.__name__),
+                mock.patch("sse._BODY_SECONDS", 0.2),
+                Server(script) as server,
+                self.assertRaises(SSEContentTypeError) as caught,
+                self.connect(server.url),
+            ):
+                pass
+            self.assertTrue(caught.exception.body.startswith(b"<p>"))
+            self.assertLessEqual(len(caught.exception.body), 64 * 1024)
 
     def test_a_compressed_body_is_bounded_after_decoding(self) -> None:
         bomb = answer(gzip.compress(bytes(50_000_000)), "Content-Encoding: gzip", status="500 x")
@@ -407,6 +458,7 @@ class Secrets(World):
                 warnings.simplefilter("always")
                 del client
                 gc.collect()
+                self.turn()
             server.wait_gone(1)
         self.seen += [str(warning.message) for warning in caught]
         self.assertTrue(caught)

@@ -6,7 +6,7 @@ from typing import Any
 
 from httpclient import HTTPClientError, RedirectError
 from sse import SSEConnectionError, SSEHTTPError
-from tests.server import CA, CHUNKED, Connection, Server, answer, chunk, head, redirect, refused_port, stream
+from tests.server import CA, CHUNKED, Connection, Script, Server, answer, chunk, head, redirect, refused_port, stream
 from tests.worlds import World, in_all_ways, in_both_worlds
 
 HERE = answer("data: here\n\n")
@@ -27,6 +27,11 @@ SAFE_HEADERS = {
     "User-Agent": "me/1",
     "Last-Event-ID": "7",
 }
+
+
+def moved(location: str) -> Script:
+    """A redirect to a place that may be named relative to `{authority}`, that of the server itself."""
+    return lambda conn: conn.send(redirect(location.format(authority=conn.server.authority)))
 
 
 @in_all_ways
@@ -74,10 +79,7 @@ class Following(World):
             ("/é?ü=✓", "/%C3%A9?%C3%BC=%E2%9C%93"),
             (" /there\t", "/there"),
         ):
-            script = lambda conn, location=location: conn.send(  # noqa: E731
-                redirect(location.format(authority=conn.server.authority))
-            )
-            with self.subTest(location), Server(script, HERE) as server:
+            with self.subTest(location), Server(moved(location), HERE) as server:
                 self.assertEqual(self.fetch(server.url + "/a/b?x=1").data, ["here"])
                 request = server.requests[1]
                 self.assertEqual(request.target, target)
@@ -172,9 +174,8 @@ class Following(World):
 
     def test_the_error_names_every_hop_without_secrets(self) -> None:
         hops = ["/one?key=s3cret", "/two?key=s3cret#s3cret", "http://user:s3cret@{authority}/three", "ftp://elsewhere/"]
-        with Server(*[lambda c, hop=hop: c.send(redirect(hop.format(authority=c.server.authority))) for hop in hops]) as s:
-            with self.assertRaises(RedirectError) as caught:
-                self.fetch(s.url.replace("://", "://user:s3cret@") + "/start?key=s3cret")
+        with Server(*map(moved, hops)) as server, self.assertRaises(RedirectError) as caught:
+            self.fetch(server.url.replace("://", "://user:s3cret@") + "/start?key=s3cret")
         text = str(caught.exception)
         for part in ("/start", "/one", "/two", "/three", "elsewhere"):
             self.assertIn(part, text)

@@ -35,6 +35,12 @@ for _name in ("sse", "asyncio"):
 class Checked(unittest.TestCase):
     """A test that leaves nothing behind: no warning, no thread, no exception that only a hook has seen."""
 
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        gc.collect()
+        gc.freeze()  # what is here before a test need not be looked at after each of them
+
     def setUp(self) -> None:
         self.unseen: list[str] = []
         threads = set(threading.enumerate())
@@ -112,6 +118,16 @@ class World(Checked):
     def get(self, url: str, **options: Any) -> Any:
         return self.request("GET", url, **options)
 
+    def turn(self) -> None:
+        """Lets the event loop do what it has to do next, where there is one."""
+
+    def idle(self, until: Callable[[], bool]) -> None:
+        """Uses the client no further until something has happened; its event loop goes on meanwhile."""
+        never = threading.Event()
+        while not until():
+            self.turn()
+            never.wait(0.01)
+
     def fetch(self, url: str, *, method: str = "GET", **options: Any) -> Result:
         """Requests `url` and reads the answer to its end, one way or another."""
         with self.request(method, url, stream=True, **options) as response:
@@ -147,6 +163,9 @@ class AsyncWorld(World):
             return await awaitable
 
         return self.loop.run_until_complete(run())
+
+    def turn(self) -> None:
+        self.run_async(asyncio.sleep(0))
 
     def connect(self, url: str, *, hasty: bool = True, **options: Any) -> Any:
         client = (HastyAsyncSSEClient if hasty else sse.AsyncSSEClient)(url, **options)
@@ -209,6 +228,16 @@ class Blocking:
 
 class ByConnect(World):
     """Mixed into a world: requests are made by the clients, whose errors are seen through to their causes."""
+
+    def turn(self) -> None:
+        """Lets the event loop do what it has to do next, where there is one."""
+
+    def idle(self, until: Callable[[], bool]) -> None:
+        """Uses the client no further until something has happened; its event loop goes on meanwhile."""
+        never = threading.Event()
+        while not until():
+            self.turn()
+            never.wait(0.01)
 
     def fetch(self, url: str, *, method: str = "GET", **options: Any) -> Result:
         try:

@@ -67,7 +67,6 @@ def group(row: Row, x: int, y: int) -> list[str]:
         shapes += [
             f'<text x="{x + LABEL - 8}" y="{top + 13}" text-anchor="end">{escape(name)}</text>',
             f'<rect class="{kind}" x="{x + LABEL}" y="{top + 2}" width="{width:.1f}" height="14" rx="2"/>',
-            f'<text class="note" x="{x + LABEL + 6 + width:.1f}" y="{top + 13}">'
-            f"{short(figure)}{ratio}</text>",
+            f'<text class="note" x="{x + LABEL + 6 + width:.1f}" y="{top + 13}">{short(figure)}{ratio}</text>',
         ]
     return shapes

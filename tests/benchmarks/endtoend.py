@@ -31,7 +31,7 @@ def run(found: list[str], quick: bool, space: Workspace) -> list[Section]:
         cells = costs["bulk"][world]
         row = Row(f"in bulk, {world}", "µs/event", cells, chart=f"End to end in bulk, {world}, CPU")
         for name, bound in (("httpx-sse", 7.0), ("aiohttp-sse-client", 3.5)):
-            if name in cells and OURS in cells:
+            if isinstance(cells.get(name), float) and isinstance(cells.get(OURS), float):
                 row.targets.append(at_least(bound, ratios(cells)[name], f"over {name}"))
         rows.append(row)
     for world in WORLDS:
@@ -46,9 +46,7 @@ def run(found: list[str], quick: bool, space: Workspace) -> list[Section]:
         floor, figures = floors[below], costs["single"][world]
         if not isinstance(floor, float):
             continue
-        above = {
-            n: figure - floor for n, figure in figures.items() if n != "floor" and isinstance(figure, float)
-        }
+        above = {n: figure - floor for n, figure in figures.items() if n != "floor" and isinstance(figure, float)}
         row = Row(f"flushed singly, {world}, above {name}", "µs/event", above)
         for peer, bound in (("httpx-sse", 4.0), ("aiohttp-sse-client", 1.5)):
             if name == "recv" and peer in above and OURS in above:

@@ -32,9 +32,7 @@ def run(found: list[str], quick: bool, space: Workspace) -> list[Section]:
                 for name, rounds_ in of.items()
             }
             rows.append(Row(f"{case}, delay of the slow ones, {title}", "ms", cells))
-    flooded = {
-        n: [a["rate"] for a in r if isinstance(a, dict)] for n, r in answers["beside the flood"].items()
-    }
+    flooded = {n: [a["rate"] for a in r if isinstance(a, dict)] for n, r in answers["beside the flood"].items()}
     rates = {name: max(r) for name, r in flooded.items() if r}
     rows.append(Row("events taken from the flood meanwhile", "1/s", rates))
     return [Section(f"Fairness: {STREAMS} streams with {1 / EVERY:.0f} events/s beside a flood", rows)]

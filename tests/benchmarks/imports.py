@@ -6,6 +6,7 @@ Interpreters are started with `-I -S`: no environment, no site hooks that have i
 from __future__ import annotations
 
 import subprocess
+import sys
 from math import inf
 
 from measure import OURS, Row, Section, at_most, turns
@@ -41,15 +42,13 @@ NOT_FOR_HTTP = {"ssl", "asyncio", "json", "zlib"}
 
 def run(found: list[str], quick: bool, space: Workspace, pythons: list[str]) -> list[Section]:
     rows = []
-    for python in pythons:
-        version = output(
-            python, "-I", "-S", "-c", "import platform; print(platform.python_version())"
-        ).strip()
+    for python in dict.fromkeys([sys.executable, *pythons]):
+        version = output(python, "-I", "-S", "-c", "import platform; print(platform.python_version())").strip()
         # Compiled code of this interpreter, kept away from what the others find.
         path = str(space.modules)
         output(python, "-I", "-S", "-m", "compileall", "-q", path)
         code = {OURS: ("-S", TIMED.format(path=path, module="sse", name="EventSource"))}
-        if python == pythons[0]:
+        if python == sys.executable:  # the one that has the peers
             for name, _, module in PEERS:
                 if name in found:
                     code[name] = ("-I", TIMED.format(path=path, module=module, name=NAMES[name]))

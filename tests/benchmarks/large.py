@@ -60,16 +60,14 @@ def run(found: list[str], quick: bool, space: Workspace) -> list[Section]:
         for piece, n in PIECES.items():
             measured = [p for p in PEERS if p in found and n == 65536 and shape in ("data", "lines")]
             cells = {name: memory(space, acks, name, shape, large, n) for name in [OURS, *measured]}
-            row = Row(f"{title}, {large / MB:.3g} MB, pieces of {piece}", "times its bytes", cells)
+            row = Row(f"{title}, {large / MB:.3g} MB, pieces of {piece}", "times its size", cells)
             if isinstance(ours := cells[OURS], float):
                 row.targets.append(at_most(3.0, ours, "peak"))
             memory_rows.append(row)
     return [Section("One large event, time", time_rows), Section("One large event, peak memory", memory_rows)]
 
 
-def best(
-    space: Workspace, acks: str, name: str, rounds: int, shape: str, size: int, piece: int
-) -> float | str:
+def best(space: Workspace, acks: str, name: str, rounds: int, shape: str, size: int, piece: int) -> float | str:
     figures = []
     for _ in range(rounds):
         answer = ask(space, acks, name, shape, size, piece, memory=False)
@@ -81,7 +79,7 @@ def best(
 
 def memory(space: Workspace, acks: str, name: str, shape: str, size: int, piece: int) -> float | str:
     answer = ask(space, acks, name, shape, size, piece, memory=True)
-    return answer if isinstance(answer, str) else answer["peak"] / answer["bytes"]
+    return answer if isinstance(answer, str) else answer["peak"] / answer["event"]
 
 
 def ask(

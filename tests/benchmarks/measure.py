@@ -84,7 +84,7 @@ def interleaved(candidates: Mapping[str, Callable[[], object]], seconds: float) 
     best = dict.fromkeys(candidates, math.inf)
     end = time.monotonic() + seconds
     for n, turn in enumerate(turns(list(candidates), 1000)):
-        if n >= 5 and time.monotonic() > end:
+        if n >= 15 and time.monotonic() > end:
             break
         for name in turn:
             call, times = candidates[name], range(repeats[name])
@@ -156,10 +156,7 @@ def table(sections: Iterable[Section], columns: list[str]) -> str:
     right = range(2, 2 + len(used))
     out = []
     for line in lines:
-        padded = [
-            c.rjust(w) if i in right else c.ljust(w)
-            for i, (c, w) in enumerate(zip(line, widths, strict=True))
-        ]
+        padded = [c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))]
         out.append(f"| {' | '.join(padded)} |")
         if line is lines[0]:
             rules = ["-" * (w - 1) + ":" if i in right else "-" * w for i, w in enumerate(widths)]
@@ -168,7 +165,6 @@ def table(sections: Iterable[Section], columns: list[str]) -> str:
 
 
 def summary(sections: Iterable[Section]) -> str:
-    targets = [t for section in sections for row in section.rows for t in row.targets]
-    missed = [f"  not reached: {t}" for t in targets if not t.reached]
-    reached = len(targets) - len(missed)
-    return "\n".join([f"targets reached: {reached} of {len(targets)}", *missed])
+    targets = [(s.title, row.case, t) for s in sections for row in s.rows for t in row.targets]
+    missed = [f"  {title}: {case}: {t}" for title, case, t in targets if not t.reached]
+    return "\n".join([f"targets reached: {len(targets) - len(missed)} of {len(targets)}", *missed])

@@ -48,7 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=WORKLOADS, help="one workload; may be repeated")
     parser.add_argument("--quick", action="store_true", help="small and few: to see that everything runs")
     parser.add_argument("--streams", type=int, default=10_000, help="how many idle streams")
-    parser.add_argument("--pythons", nargs="+", default=[sys.executable], help="interpreters for `import`")
+    parser.add_argument("--pythons", nargs="+", default=[], help="more interpreters for `import`")
     parser.add_argument("--svg", type=Path, help="where the picture goes; of a complete run: results.svg here")
     parser.add_argument("--json", type=Path, help="where the figures go, as JSON")
     return parser.parse_args()

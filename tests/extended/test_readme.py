@@ -12,6 +12,7 @@ import asyncio
 import inspect
 import json
 import re
+import shutil
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -151,6 +152,8 @@ def run(fence: Fence, namespace: dict[str, Any], server: str) -> None:
 def test_fence(fence: Fence, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("events.txt").write_text("\n".join(LINES))
+    for name, certificate in {"company-ca.pem": "ca.pem", "me.pem": "client.pem"}.items():
+        shutil.copy(README.parent / "tests/certs" / certificate, name)
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO("\n".join(LINES).encode())))
     chain = [fence]
     while chain[0].comment.startswith("continued"):

@@ -7,10 +7,12 @@ import gzip
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import aiohttp.http_exceptions
+import apps
 import flask
 import httpx
 import pytest
@@ -425,6 +427,52 @@ class TestInProcess:
         application = Application()
         assert in_process(world, application, "/silent", count=1) == ["1"]
         assert application.ended == ["silent"]
+
+    def test_feeds_of_real_servers(self, world: str) -> None:
+        """sse-starlette and Flask; the connection ends after five events, the next one is answered by 204."""
+        make, app = (WSGITransport, apps.flask_app) if world == "sync" else (ASGITransport, apps.starlette_app)
+        url = "http://application/feed?gap=0&end=5"
+        events = follow(world, url, transport=make(app()), retry_interval=1, last_event_id="2")
+        assert [event.id for event in events] == ["3", "4", "5"]
+
+    def test_closed_by_another_task(self) -> None:
+        application = Application()
+
+        async def main() -> list[str]:
+            transport = ASGITransport(application.starlette())
+            seen: list[str] = []
+            async with async_connect("http://application/silent", transport=transport) as events:
+                async for event in events:
+                    seen.append(event.data)
+                    closing = asyncio.create_task(events.close())
+            await closing
+            return seen
+
+        assert asyncio.run(main(), debug=True) == ["1"]
+        assert application.ended == ["silent"]
+
+    def test_lifespan(self) -> None:
+        seen: list[str] = []
+
+        @asynccontextmanager
+        async def lifespan(app: Starlette) -> AsyncIterator[None]:
+            seen.append("startup")
+            yield
+            seen.append("shutdown")
+
+        async def feed(request: Request) -> Response:
+            seen.append("request")
+            return StreamingResponse(iter([a_stream("1")]), media_type="text/event-stream")
+
+        async def main() -> None:
+            async with ASGITransport(Starlette(routes=[Route("/", feed)], lifespan=lifespan)) as transport:
+                async with async_connect("http://application/", transport=transport) as events:
+                    async for event in events:
+                        seen.append(event.data)
+                        break
+
+        asyncio.run(main(), debug=True)
+        assert seen == ["startup", "request", "1", "shutdown"]
 
     def test_exception_of_the_application(self, world: str) -> None:
         seen: list[str] = []

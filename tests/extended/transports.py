@@ -1,4 +1,4 @@
-"""Glue for `transport=`: other HTTP libraries carry the events. The README shows these functions as they are.
+"""Glue for `transport=`: other HTTP libraries carry the events. To be copied; the README shows one of them.
 
 A transport returns an answer with `status_code`, `headers`, `url`, `iter_bytes` (async: `aiter_bytes`) and
 `close` (`aclose`). Connections that fail are `OSError`, so each library's own errors are translated;
