@@ -760,19 +760,18 @@ class _TLS:
 
 # --- the two shells: connect, send, receive, interrupt ----------------------------------------------------------
 
-_KEEPALIVE = (("SO_KEEPALIVE", 1), ("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 _IN_PROGRESS = EWOULDBLOCK if os.name == "nt" else EINPROGRESS
+_SETTINGS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
+    (socket.IPPROTO_TCP, getattr(socket, name), value)
+    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
+    if hasattr(socket, name)
+]  # no delay; probes that find out within 2 minutes when the peer, or a NAT on the way, has gone
 
 
 def _tune(sock: Any) -> None:
-    """No delay; probes that find out within 2 minutes when the peer, or a NAT on the way, has gone."""
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for name, value in _KEEPALIVE:
-        if hasattr(socket, name):
-            level = socket.SOL_SOCKET if name.startswith("SO_") else socket.IPPROTO_TCP
-            sock.setsockopt(level, getattr(socket, name), value)
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        for level, option, value in _SETTINGS:
+            sock.setsockopt(level, option, value)
 
 
 class _Closed(ConnectError):
@@ -918,7 +917,7 @@ class _AsyncWire:
     It is its own asyncio.Protocol, without the base class, so that asyncio is not loaded for the sake of it.
     """
 
-    __slots__ = ("_buffer", "_ended", "_error", "_loop", "_paused", "_stopped", "_timer", "_transport",
+    __slots__ = ("_buffer", "_connecting", "_ended", "_error", "_loop", "_paused", "_stopped", "_timer", "_transport",
                  "_until", "_waiter", "closed", "expires", "idle")  # fmt: skip
 
     def __init__(self, expires: float | None, idle: float | None) -> None:
@@ -931,6 +930,7 @@ class _AsyncWire:
         self._ended = self.closed = self._paused = self._stopped = False
         self._error: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._connecting: _Watched | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
 
@@ -972,20 +972,20 @@ class _AsyncWire:
             race = named and isinstance(self._loop, asyncio.BaseEventLoop)  # uvloop has no happy eyeballs
             options = {"happy_eyeballs_delay": 0.25} if race else {}
             connecting = self._loop.create_connection(lambda: self, host, port, **options)  # type: ignore
-        task = self._loop.create_task(connecting)
-        task.add_done_callback(self._wake)
+        self._connecting = _Watched(connecting)
+        self._set_timer(self._seconds())
         try:
-            while not (task.done() or self.closed):
-                await self._wait(self._seconds())
+            await self._connecting
+        except BaseException as error:
+            closed = self.closed
+            self.interrupt()
+            if closed and isinstance(error, asyncio.CancelledError):
+                raise self._why() from None
+            raise
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
-            if self.closed or task.cancelled() or task.exception() is not None:
-                self.interrupt()
-        if self.closed and task.cancelled():
+            self._connecting = None
+        if self.closed:
             raise self._why()
-        task.result()
         _tune(self._transport.get_extra_info("socket"))
 
     def _seconds(self) -> float | None:
@@ -1016,6 +1016,14 @@ class _AsyncWire:
     async def _wait(self, seconds: float | None) -> None:
         """Until something happens, or too long nothing does."""
         self._waiter = self._loop.create_future()
+        self._set_timer(seconds)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _set_timer(self, seconds: float | None) -> None:
+        """Only if there is none that is due earlier: to set one at each read would cost as much as the read."""
         if seconds is not None:
             self._until = self._loop.time() + seconds
             if self._timer is not None and self._timer.when() > self._until:
@@ -1023,15 +1031,10 @@ class _AsyncWire:
                 self._timer = None
             if self._timer is None:
                 self._timer = self._loop.call_at(self._until, self._tick)
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     def _tick(self) -> None:
-        """The timer: set anew when it is due, not at each read, which would cost as much as the read."""
         self._timer = None
-        if self._waiter is None:
+        if self._waiter is None and self._connecting is None:
             return
         left = self._until - self._loop.time()
         if left > 0.001:
@@ -1063,11 +1066,40 @@ class _AsyncWire:
             self._transport = None
         elif self._transport is not None:
             self._transport.abort()
+        elif self._connecting is not None:
+            self._connecting.interrupt()
         self._wake()
 
     async def release(self) -> None:
         self.interrupt()
         await _pause()  # the transport closes its socket in the loop's next turn
+
+
+class _Watched:
+    """Awaits a coroutine and can cancel what it is waiting for: to interrupt it does not take a task, which costs a
+    connect a third more.
+    """
+
+    def __init__(self, coroutine: Any) -> None:
+        self._steps = coroutine.__await__()
+        self._future: Any = None
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        try:
+            self._future = next(self._steps)
+            while True:
+                try:
+                    yield self._future
+                except BaseException as error:
+                    self._future = self._steps.throw(error)
+                else:
+                    self._future = next(self._steps)
+        except StopIteration as done:
+            return done.value
+
+    def interrupt(self) -> None:
+        if self._future is not None:
+            self._future.cancel()
 
 
 class _pause:
@@ -1118,12 +1150,9 @@ class Exchange:
     def _respond(self, parser: ResponseParser, url: URL) -> Any:
         return Response(self, parser, url)
 
-    async def open(
-        self, method: str, url: str, headers: Any, content: bytes | None = None, timeout: float | None = None
-    ) -> Any:
+    async def open(self, request: Request, timeout: float | None = None) -> Any:
         """Send and wait for the head of the answer, `timeout` seconds in all; returns the response."""
         expires = None if timeout is None else monotonic() + timeout
-        request = Request(method, url, headers, content)
         hops = [request.url.shown()]
         while True:
             parser = await self._send(request, expires)
@@ -1251,9 +1280,8 @@ class AsyncExchange(Exchange):
         return AsyncResponse(self, parser, url)
 
 
-def check(method: str, url: str, headers: Any, content: Any, *, verify: Any, proxy: Any, uds: Any) -> None:
-    """Raise now what `Exchange` would raise when it sends: `ValueError` or `TypeError` for what cannot be sent."""
-    request = Request(method, url, headers, content)
+def check(verify: Any, proxy: Any, uds: Any) -> None:
+    """Raise `ValueError` or `TypeError` now for what `Exchange` could not use."""
     if not (isinstance(proxy, (str, type(None))) and isinstance(uds, (str, os.PathLike, type(None)))):
         raise TypeError("proxy and uds are strings")
     if not isinstance(verify, bool):
@@ -1264,10 +1292,10 @@ def check(method: str, url: str, headers: Any, content: Any, *, verify: Any, pro
         if verify == "":
             raise InvalidRequestError("verify is empty; only False disables the check of certificates")
         _context(verify)
-    if uds is None:
-        _proxy_for(request.url, proxy)
-    elif proxy:
-        raise InvalidRequestError("proxy or uds, not both")
+    if proxy:
+        _proxy(proxy)
+        if uds is not None:
+            raise InvalidRequestError("proxy or uds, not both")
 
 
 # --- responses and requests -------------------------------------------------------------------------------------
@@ -1450,10 +1478,11 @@ async def _request(
         url, hash, fragment = url.partition("#")
         url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
     body = content.encode() if isinstance(content, str) else content
-    check(method, url, lines, body, verify=verify, proxy=proxy, uds=uds)
+    check(verify, proxy, uds)
+    request = Request(method, url, lines, body)
     exchange = exchange_type(verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
     try:
-        return await exchange.open(method, url, lines, body, timeout)
+        return await exchange.open(request, timeout)
     except BaseException:
         await exchange.release()
         raise

@@ -646,7 +646,7 @@ class AsyncEventSource(_Source):
 
 # --- the clients: the rules, shared by both worlds --------------------------------------------------------------
 # The rules are coroutines that know no event loop. Their I/O goes through a link, the connection of one attempt:
-#   await open(method, url, headers, content, timeout) -> response; await read() -> bytes, b"" at the end;
+#   await open(request, timeout) -> response; await read() -> bytes, b"" at the end;
 #   limit(seconds) for all reads to come; stop(): nothing but what has arrived; interrupt(): abort, from any thread
 #   or task; await release(). `httpclient.Exchange` is one, `_Foreign` makes one of transport=.
 # Blocking links never suspend, so one step of `_run` brings a rule to its end; asyncio awaits the same rules.
@@ -780,7 +780,8 @@ class _Client:
 
     __slots__ = (
         "__weakref__", "_backoff", "_content", "_content_type", "_delay", "_delivered", "_direct", "_entered", "_follow_redirects",
-        "_headers", "_http", "_idle_timeout", "_json", "_last", "_link", "_max_event_size", "_max_retries",
+        "_headers", "_http", "_idle_timeout", "_json", "_last", "_link", "_made_for", "_made_request",
+        "_max_event_size", "_max_retries",
         "_max_retry_interval", "_method", "_on_comment", "_on_error", "_on_open", "_opened", "_params", "_parser",
         "_proxy", "_ready", "_reconnect", "_restart", "_retries", "_retry_interval", "_retry_on_status", "_state",
         "_timeout", "_transport", "_uds", "_until", "_url", "_verify", "_waker", "response",
@@ -850,12 +851,13 @@ class _Client:
         self._ready: list[Any] = []  # events, _Comment and _Id to hand over, the next one last
         self._last: Any = _Id(last_event_id)  # handed over: an event, or the ID of a block without data
         self._http: Any = None
-        request = self._request(None if callable(headers) else headers, None if callable(params) else params)
         if transport is None:
             self._http = _httpclient()
-            self._http.check(self._method, *request, self._content, verify=verify, proxy=proxy, uds=uds)
+            self._http.check(verify, proxy, uds)
         else:
             _check(verify is True and proxy is None and uds is None, "verify, proxy, uds: set in transport", TypeError)
+        self._made_for: str | None = None if callable(headers) or callable(params) else last_event_id
+        self._made_request = self._request(None if callable(headers) else headers, None if callable(params) else params)
         self._parser = _InOrder(last_event_id)
         self._direct = False  # ready are only events, which nothing has to look at
         self._delivered = 0
@@ -979,13 +981,16 @@ class _Client:
         if self._delay is not None:
             await self._wait(self._delay)
             self._delay = None
-        request = self._request(await self._made(self._headers), await self._made(self._params))
+        if self._made_for is None or self._made_for != self.last_event_id:
+            self._made_request = self._request(await self._made(self._headers), await self._made(self._params))
+            if self._made_for is not None:
+                self._made_for = self.last_event_id
         link = self._link = self._new_link()
         self._restart = False
         if self._state == "closed":  # meanwhile, by another thread or task
             return await self._finish()
         try:
-            response = await link.open(self._method, *request, self._content, self._timeout)
+            response = await link.open(self._made_request, self._timeout)
         except Exception as error:
             return await self._lost(error)
         if self._state == "closed":
@@ -1016,7 +1021,8 @@ class _Client:
                 option = await option
         return option
 
-    def _request(self, headers: Any, params: Any) -> tuple[str, dict[str, str]]:
+    def _request(self, headers: Any, params: Any) -> Any:
+        """What a link opens: a checked `httpclient.Request`, or the arguments of a caller's transport."""
         merged = {"Accept": "text/event-stream", "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
         if self._json:
             merged["Content-Type"] = "application/json"
@@ -1037,7 +1043,9 @@ class _Client:
 
             url, hash, fragment = url.partition("#")
             url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
-        return url, merged
+        if self._http is not None:
+            return self._http.Request(self._method, url, merged, self._content)
+        return self._method, url, merged, self._content
 
     async def _body(self, link: Any) -> bytes:
         """The beginning of an error's body, bounded in bytes and in time."""
@@ -1260,7 +1268,8 @@ class _Foreign:
         self._transport = transport
         self._response: Any = None
 
-    async def open(self, method: str, url: str, headers: Any, content: bytes | None, timeout: float | None) -> Any:
+    async def open(self, request: Any, timeout: float | None) -> Any:
+        method, url, headers, content = request
         self._response = self._transport(method, url, headers=headers, content=content, timeout=timeout)
         self._chunks = iter(self._response.iter_bytes())
         return self._response
@@ -1291,7 +1300,8 @@ class _AsyncForeign:
         self._chunks: Any = None
         self._task: Any = None
 
-    async def open(self, method: str, url: str, headers: Any, content: bytes | None, timeout: float | None) -> Any:
+    async def open(self, request: Any, timeout: float | None) -> Any:
+        method, url, headers, content = request
         step = self._transport(method, url, headers=headers, content=content, timeout=timeout)
         self._response = await self._within(timeout, step)
         self._chunks = aiter(self._response.aiter_bytes())

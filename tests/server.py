@@ -21,6 +21,7 @@ import struct
 import tempfile
 import threading
 import traceback
+import unittest
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -293,6 +294,8 @@ class Server:
     def _listen(self, family: str) -> socket.socket:
         scheme = "https" if self._certificate else "http"
         if family == "unix":
+            if not hasattr(socket, "AF_UNIX"):
+                raise unittest.SkipTest("no Unix sockets here")
             folder = self._cleanup.enter_context(tempfile.TemporaryDirectory())
             self.path = os.path.join(folder, "socket")
             self.url = f"{scheme}://localhost"
@@ -301,7 +304,10 @@ class Server:
             listener.listen()
             return listener
         if family == "ipv6":
-            listener = socket.create_server(("::1", 0), family=socket.AF_INET6, backlog=100)
+            try:
+                listener = socket.create_server(("::1", 0), family=socket.AF_INET6, backlog=100)
+            except OSError as error:
+                raise unittest.SkipTest(f"no IPv6 here: {error}") from None
         else:
             listener = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.port = listener.getsockname()[1]

@@ -338,6 +338,12 @@ class Addresses(World):
             self.assertEqual(self.fetch(server.url).data, ["here"])
             self.assertEqual(server.requests[0].header("Host"), f"[::1]:{server.port}")
 
+    def test_an_ipv6_zone_is_for_the_socket_alone(self) -> None:
+        with Server(HERE, family="ipv6") as server, resolving(("::1", server.port)) as asked:
+            self.assertEqual(self.fetch(f"http://[fe80::1%25eth0]:{server.port}/").data, ["here"])
+        self.assertEqual(asked[0], "fe80::1%eth0")
+        self.assertEqual(server.requests[0].header("Host"), f"[fe80::1]:{server.port}")
+
     def test_unix_socket(self) -> None:
         with Server(HERE, HERE, family="unix") as server:
             self.assertEqual(self.fetch("http://any.test/path", uds=server.path).data, ["here"])

@@ -7,6 +7,7 @@ import gc
 import gzip
 import itertools
 import logging
+import socket
 import threading
 import traceback
 import warnings
@@ -408,7 +409,8 @@ class Secrets(World):
     def test_connections_that_fail(self) -> None:
         for run in (self.run_client, self.run_request):
             run(f"http://127.0.0.1:{refused_port()}")
-            run("http://host.invalid")
+            with mock.patch("socket.getaddrinfo", side_effect=socket.gaierror(-2, "Name not known")):
+                run("http://host.test")
             with Server(silent, silent) as server:
                 run(server.url, timeout=0.05)
             with Server(NO_CONTENT, NO_CONTENT, tls="wrong") as server:
