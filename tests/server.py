@@ -323,7 +323,10 @@ class Server:
         self._note(self._signals.add, name)
 
     def wait(self, signal: str) -> None:
-        self.wait_until(lambda: signal in self._signals, f"signal {signal!r}")
+        self.wait_until(lambda: self.signalled(signal), f"signal {signal!r}")
+
+    def signalled(self, name: str) -> bool:
+        return name in self._signals
 
     def wait_requests(self, count: int) -> None:
         self.wait_until(lambda: len(self.requests) >= count, f"{count} requests")

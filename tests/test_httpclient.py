@@ -160,6 +160,23 @@ class Responses(World):
             with self.subTest(type), Server(answer(b"\xc3\xa9\xff", type=type)) as server:
                 self.assertEqual(self.get(server.url).text, text)
 
+    def test_one_that_came_before_the_request_was_sent_to_its_end(self) -> None:
+        """And whose connection has ended on both sides by the time it is read."""
+
+        def script(conn: Connection) -> None:
+            conn.send(answer("too large", status="413 Content Too Large"))
+            conn.half_close()
+            conn.read_request()
+            conn.stall()
+
+        with Server(script, read=False) as server:
+            with self.request("POST", server.url, content=b"x" * 5_000_000, stream=True) as response:
+                if is_async(self):
+                    self.idle(lambda: bool(server.requests))
+                    for _ in range(10):
+                        self.turn()
+                self.assertEqual(response.read(), b"too large")
+
     def test_json_that_is_none(self) -> None:
         with Server(answer("<p>")) as server:
             self.assertRaises(ValueError, self.get(server.url).json)

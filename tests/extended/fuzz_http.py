@@ -28,6 +28,7 @@ with atheris.instrument_imports() if atheris and __name__ == "__main__" else con
         URL,
         BodyError,
         ConnectError,
+        Headers,
         InvalidRequestError,
         ProtocolError,
         RedirectError,
@@ -87,8 +88,11 @@ def fuzz_redirect(data: bytes) -> None:
     except InvalidRequestError:
         return
     try:
-        there = request.redirected(302, location)
+        there = request.redirected(302, Headers([("Location", location)]), [request.url.shown()], 20, False)
     except RedirectError:
+        return
+    if there is None:
+        assert not location
         return
     head = there.encode()
     assert HEAD.fullmatch(head)

@@ -475,7 +475,7 @@ class TestMCP:
         """What goes over the wire, when the line breaks in the middle of the answer."""
         hello = '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}'
         progress = '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p","progress":1}}'
-        ping = '{"jsonrpc":"2.0","id":1,"method":"ping"}'  # the numbers of the two sides have nothing in common
+        ping = '{"jsonrpc":"2.0","id":2,"method":"ping"}'  # the numbers of the two sides have nothing in common
         result = '{"jsonrpc":"2.0","id":2,"result":{"tools":[]}}'
         session_id = "Mcp-Session-Id: s1"
         scripts = (
@@ -499,7 +499,7 @@ class TestMCP:
         assert [request.header("Last-Event-ID") for request in requests] == [
             *(None, None, None), *("7_1", "7_1a"), *(None, None),
         ]  # fmt: skip
-        assert json.loads(requests[5].body) == {"jsonrpc": "2.0", "id": 1, "result": {}}
+        assert json.loads(requests[5].body) == {"jsonrpc": "2.0", "id": 2, "result": {}}
         assert [request.header("Mcp-Session-Id") for request in requests] == [None] + 6 * ["s1"]
         assert [request.header("MCP-Protocol-Version") for request in requests] == [None] + 6 * ["2025-11-25"]
         for request in requests:

@@ -9,15 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from httpclient import post
-from sse import TRANSIENT_STATUSES, SSEEvent, connect
+from sse import TRANSIENT_STATUSES, connect
 
 
 class JobFailed(Exception):
     pass
-
-
-def is_last(event: SSEEvent) -> bool:
-    return event.event in {"done", "failed"}
 
 
 def run_job(base_url: str, job: Any, on_progress: Callable[[float], object], **options: Any) -> Any:
@@ -26,7 +22,6 @@ def run_job(base_url: str, job: Any, on_progress: Callable[[float], object], **o
     answer.raise_for_status()
     with connect(
         f"{base_url}/jobs/{answer.json()['id']}/events",
-        until=is_last,  # so that a stream which ends before is followed further
         retry_on_status=TRANSIENT_STATUSES,
         max_retries=20,
         backoff=2,
