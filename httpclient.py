@@ -27,7 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     import ssl
-    from typing import Any, Coroutine, TypeVar
+    from collections.abc import Coroutine
+    from typing import Any, TypeVar
 
     _T = TypeVar("_T")
 
@@ -314,12 +315,15 @@ def _proxy_for(url: URL, option: str | None) -> URL | None:
     """`option`, or what the environment says of this URL."""
     if option is not None:
         return _proxy(option)
-    names = [f"{url.scheme}_proxy", f"{url.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY"]
-    if "REQUEST_METHOD" in os.environ:
-        names.remove("HTTP_PROXY" if url.scheme == "http" else names[1])  # under CGI it is the header "Proxy"
-    text = next((value for name in names if (value := os.environ.get(name))), "")
-    excluded = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    if not text or any(_matches(url, rule) for rule in re.split(r"[\s,]+", excluded.lower()) if rule):
+    get = os.environ.get
+    text = get(f"{url.scheme}_proxy") or get(f"{url.scheme.upper()}_PROXY") or ""
+    if text and url.scheme == "http" and "REQUEST_METHOD" in os.environ:
+        text = get("http_proxy") or ""  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
+    text = text or get("all_proxy") or get("ALL_PROXY") or ""
+    if not text:
+        return None
+    excluded = get("no_proxy") or get("NO_PROXY") or ""
+    if any(_matches(url, rule) for rule in re.split(r"[\s,]+", excluded.lower()) if rule):
         return None
     return _proxy(text)
 
@@ -412,8 +416,10 @@ class ResponseParser:
     has to say, only after all that came before it was read. Memory is bounded by what is fed at a time.
     """
 
-    __slots__ = ("_buffer", "_decoder", "_error", "_ended", "_framing", "_interim", "_left", "_line_end",
-                 "_method", "coding", "headers", "http_version", "reason", "status_code")  # fmt: skip
+    __slots__ = (
+        "_buffer", "_decoder", "_ended", "_error", "_framing", "_interim", "_left", "_line_end", "_method",
+        "coding", "headers", "http_version", "reason", "status_code",
+    )  # fmt: skip
 
     def __init__(self, method: str = "GET") -> None:
         self.status_code = 0
@@ -463,8 +469,7 @@ class ResponseParser:
         self.http_version, self.status_code = "HTTP/" + version.decode(), int(status)
         self.reason, self.headers = reason.decode("latin-1").strip(" \t"), headers
         self._framing = self._body_framing(version)
-        codings = [c.strip(" \t").lower() for value in headers.get_list("content-encoding") for c in value.split(",")]
-        self.coding = ", ".join(c for c in codings if c not in ("", "identity"))
+        self.coding = _coding(headers)
 
     def _body_framing(self, version: bytes) -> str:
         """RFC 9112, 6.3: message body length."""
@@ -603,10 +608,15 @@ class ResponseParser:
         return True
 
 
+def _coding(headers: Headers) -> str:
+    codings = [c.strip(" \t").lower() for value in headers.get_list("content-encoding") for c in value.split(",")]
+    return ", ".join(c for c in codings if c not in ("", "identity"))
+
+
 class _Decoder:
     """gzip and deflate as they stream (RFC 9110, 8.4.1), at most `_READ` bytes at a time: a bomb goes off slowly."""
 
-    __slots__ = ("_input", "_kind", "_more", "_zlib")
+    __slots__ = ("_broken", "_input", "_kind", "_more", "_zlib")
 
     def __init__(self, coding: str) -> None:
         if coding not in ("gzip", "x-gzip", "deflate"):
@@ -615,6 +625,7 @@ class _Decoder:
         self._zlib: Any = None
         self._input = b""
         self._more = False  # output may be left inside zlib
+        self._broken = False
 
     def give(self, data: bytes) -> None:
         self._input += data
@@ -631,11 +642,12 @@ class _Decoder:
                     wrapped = self._input[0] & 15 == 8 and int.from_bytes(self._input[:2], "big") % 31 == 0
                     wbits = 15 if wrapped else -15  # servers send both kinds, browsers take both
                 self._zlib = decompressobj(wbits)
+            before = self._zlib.copy()
             try:
                 data: bytes = self._zlib.decompress(self._input, _READ)
+                self._input, self._more = self._zlib.unconsumed_tail, len(data) == _READ
             except error:
-                raise BodyError(f"the body is not valid {self._kind}") from None
-            self._input, self._more = self._zlib.unconsumed_tail, len(data) == _READ
+                data, self._input, self._more = self._rescue(before), b"", False
             if self._zlib.eof:
                 self._input, self._more = self._zlib.unused_data, False
                 if self._input:
@@ -644,7 +656,21 @@ class _Decoder:
                     self._zlib = None  # one more member (RFC 1952, 2.2)
             if data:
                 return data
+        if self._broken:
+            raise BodyError(f"the body is not valid {self._kind}")
         return b""
+
+    def _rescue(self, before: Any) -> bytes:
+        """What comes out of the input before the place where it is broken."""
+        from zlib import error
+
+        self._broken, data = True, b""
+        for byte in self._input:
+            try:
+                data += before.decompress(bytes([byte]), _READ)
+            except error:
+                break
+        return data
 
     def finish(self) -> None:
         if self._input or (self._zlib is not None and not self._zlib.eof):
@@ -842,7 +868,7 @@ class _BlockingWire:
         return seconds
 
     def _enter(self, seconds: float | None) -> socket.socket:
-        """Say so before looking whether it is closed; `interrupt` does the reverse, so one of the two sees the other."""
+        """Say so, then look whether it is closed; `interrupt` does the reverse, so that one of them sees the other."""
         self._inside = True
         if self.closed or self._sock is None:
             self._leave()
@@ -1543,6 +1569,17 @@ class _InProcess:
 
     def __init__(self, url: str, status: int, reason: str, headers: Headers) -> None:
         self.url, self.status_code, self.reason, self.headers = url, status, reason, headers
+        coding = _coding(headers)
+        self._decoder = _Decoder(coding) if coding else None
+
+    def _decoded(self, piece: bytes) -> Iterator[bytes]:
+        if self._decoder is None:
+            if piece:
+                yield piece
+        else:
+            self._decoder.give(piece)
+            while data := self._decoder.take():
+                yield data
 
 
 def _failed(error: Exception | None) -> RuntimeError:
@@ -1629,8 +1666,7 @@ class _WSGIResponse(_InProcess):
                     if piece is None:
                         break
                     self._written.append(piece)
-                if piece := self._written.pop(0):
-                    yield piece
+                yield from self._decoded(self._written.pop(0))
         except (OSError, EOFError) as error:
             raise _failed(error) from error
         finally:
@@ -1647,7 +1683,7 @@ class ASGITransport:
     """Call an ASGI application as `async_connect(url, transport=ASGITransport(app))` does a server.
 
     The application runs as a task; each `send` waits until its piece is taken, so an endless endpoint streams. What
-    it raises reaches the caller. `aclose()` gives it `http.disconnect`, and cancels it if it goes on for a second.
+    it raises reaches the caller. `aclose()` gives it `http.disconnect`, and cancels it if it goes on.
     As a context manager, `async with ASGITransport(app) as transport`, it runs the lifespan events too.
     """
 
@@ -1696,7 +1732,8 @@ class ASGITransport:
         return _ASGIResponse(str(request.url), start["status"], "", fields, task)
 
     async def __aenter__(self) -> ASGITransport:
-        self._lifespan = _ASGITask(self.app, {"type": "lifespan", "asgi": {"version": "3.0"}}, {"type": "lifespan.startup"})
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+        self._lifespan = _ASGITask(self.app, scope, {"type": "lifespan.startup"})
         await self._lifespan.sent("lifespan.startup.complete")
         return self
 
@@ -1715,11 +1752,14 @@ class _ASGIResponse(_InProcess):
         while more:
             message = await self._task.sent("http.response.body")
             more = message.get("more_body", False)
-            if body := message.get("body", b""):
-                yield body
+            for piece in self._decoded(message.get("body", b"")):
+                yield piece
 
     async def aclose(self) -> None:
         await self._task.end()
+
+
+_GRACE = 0.5  # seconds between the disconnect and the cancellation
 
 
 class _ASGITask:
@@ -1777,7 +1817,7 @@ class _ASGITask:
             while not self._outbox.empty():
                 self._outbox.get_nowait()
                 self._outbox.task_done()
-            await asyncio.wait({self._task}, timeout=1.0)
+            await asyncio.wait({self._task}, timeout=_GRACE)
             if not self._task.done():
                 self._task.cancel()
                 await asyncio.wait({self._task})

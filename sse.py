@@ -22,8 +22,9 @@ from itertools import chain
 
 TYPE_CHECKING = False  # typing itself costs half of the import time allowed here
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from ssl import SSLContext
-    from typing import Any, Coroutine, TypeVar
+    from typing import Any, TypeVar
 
     _T = TypeVar("_T")
     Headers = Mapping[str, str]
@@ -63,7 +64,8 @@ class SSEEvent:
             return json.loads(self.data)
         except ValueError as error:
             start = self.data if len(self.data) <= 60 else self.data[:60] + "…"
-            raise ValueError(f"data of event {self.event!r} (id {self.id!r}) is not JSON: {error}: {start!r}") from error
+            what = f"data of event {self.event!r} (id {self.id!r})"
+            raise ValueError(f"{what} is not JSON: {error}: {start!r}") from error
 
 
 class _Slots:
@@ -447,6 +449,8 @@ class _Source:
     __slots__ = ("_iterator", "_last_id", "_most", "_parser", "_plain", "_ready", "_source", "_take", "_type")
 
     def _begin(self, source: Any, iterator: Any, chunks: bool, last_event_id: str, max_event_size: int | None) -> None:
+        if isinstance(source, (str, bytes)):
+            raise TypeError("one str or bytes is no iterable of lines; for a whole stream: from_chunks([stream])")
         self._source, self._iterator = source, iterator
         self._parser = SSEParser(last_event_id, max_event_size)
         self._take: Callable[[Any], None] = self._take_chunk if chunks else self._take_line
@@ -727,7 +731,8 @@ def _header(headers: Any, name: str) -> str:
 
 
 def _sendable(value: str) -> bool:
-    return all(c >= " " and c != "\x7f" for c in value)
+    """Does this ID reach the server as it is (RFC 9110, 5.5)?"""
+    return value == value.strip(" \t") and not any((c < " " and c != "\t") or c == "\x7f" for c in value)
 
 
 def _retry_after(value: str) -> float:
@@ -807,12 +812,12 @@ class _Client:
     """
 
     __slots__ = (
-        "__weakref__", "_backoff", "_content", "_content_type", "_delay", "_delivered", "_direct", "_entered", "_follow_redirects",
-        "_headers", "_http", "_idle_timeout", "_json", "_last", "_link", "_made_for", "_made_request",
-        "_max_event_size", "_max_retries",
-        "_max_retry_interval", "_method", "_on_comment", "_on_error", "_on_open", "_opened", "_params", "_parser",
-        "_proxy", "_ready", "_reconnect", "_restart", "_retries", "_retry_interval", "_retry_on_status", "_state",
-        "_timeout", "_transport", "_uds", "_until", "_url", "_verify", "_waker", "response",
+        "__weakref__", "_backoff", "_content", "_content_type", "_delay", "_delivered", "_direct", "_entered",
+        "_follow_redirects", "_headers", "_http", "_idle_timeout", "_json", "_last", "_link", "_made_for",
+        "_made_request", "_max_event_size", "_max_retries", "_max_retry_interval", "_method", "_on_comment",
+        "_on_error", "_on_open", "_opened", "_params", "_parser", "_proxy", "_ready", "_reconnect", "_restart",
+        "_retries", "_retry_interval", "_retry_on_status", "_state", "_timeout", "_transport", "_uds", "_until",
+        "_url", "_verify", "_waker", "response",
     )  # fmt: skip
 
     def __init__(
@@ -847,15 +852,19 @@ class _Client:
     ) -> None:
         self._link: Any = None  # the current attempt's connection
         _check(isinstance(url, str) and isinstance(method, str), "url and method are strings", TypeError)
-        for name, seconds in (("timeout", timeout), ("idle_timeout", idle_timeout)):
-            _check(seconds is None or seconds > 0, f"{name} is a number of seconds above 0, or None")
-        _check(min(retry_interval, max_retry_interval) >= 0, "retry intervals are ms, 0 or more")
+        for name, number in (("timeout", timeout), ("idle_timeout", idle_timeout), ("max_event_size", max_event_size)):
+            _check(number is None or isinstance(number, (int, float)), f"{name} is a number or None", TypeError)
+            _check(number is None or number > 0, f"{name} is above 0, or None for no limit")
+        for name, number in (("retry_interval", retry_interval), ("max_retry_interval", max_retry_interval)):
+            _check(isinstance(number, (int, float)), f"{name} is a number of ms", TypeError)
+            _check(number >= 0, f"{name} is 0 or more")
+        _check(isinstance(max_retries, int), "max_retries is an int", TypeError)
         _check(max_retries >= -1, "max_retries is -1 (no limit), 0 (never) or more")
-        _check(backoff >= 1, "backoff is 1.0 (constant waits) or more")
-        _check(max_event_size is None or max_event_size > 0, "max_event_size is a number of bytes above 0, or None")
+        _check(isinstance(backoff, (int, float)) and backoff >= 1, "backoff is 1.0 (constant waits) or more")
         _check(isinstance(last_event_id, str), "last_event_id is a string", TypeError)
-        _check(all(isinstance(status, int) for status in retry_on_status), "retry_on_status has numbers", TypeError)
-        _check(_sendable(last_event_id), "last_event_id has control characters")
+        _check(not set(last_event_id) & {"\r", "\n", "\0"}, "last_event_id has line breaks or NUL")
+        statuses = isinstance(retry_on_status, Collection) and all(isinstance(n, int) for n in retry_on_status)
+        _check(statuses, "retry_on_status is a collection of numbers", TypeError)
         _check(json is None or content is None, "json or content, not both", TypeError)
         for hook in (until, on_open, on_error, on_comment, transport):
             _check(hook is None or callable(hook), "until, on_..., transport are callables", TypeError)
@@ -1064,7 +1073,7 @@ class _Client:
                 merged = {name: value for name, value in merged.items() if name.lower() != "last-event-id"}
                 merged["Last-Event-ID"] = last_event_id.encode().decode("latin-1")  # its UTF-8 bytes
             else:
-                _log("warning", "the last event ID has control characters and is not sent")
+                _log("warning", "the last event ID has control characters or outer spaces and is not sent")
         url = self._url
         if params:
             from urllib.parse import urlencode
@@ -1390,8 +1399,9 @@ def _show(event: SSEEvent, form: str) -> str:
     if form == "data":
         return event.data
     if form == "raw":
-        head = (f"event: {event.event}\n" if event.event != "message" else "") + (f"id: {event.id}\n" if event.id else "")
-        return head + "".join(f"data: {line}\n" for line in event.data.split("\n"))
+        type = f"event: {event.event}\n" if event.event != "message" else ""
+        id = f"id: {event.id}\n" if event.id else ""
+        return type + id + "".join(f"data: {line}\n" for line in event.data.split("\n"))
     if form == "jsonl":
         import json
 

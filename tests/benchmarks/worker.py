@@ -247,7 +247,7 @@ class Worker:
 
         async def open_some(count: int) -> None:
             for _ in range(count):
-                kept.append(await open_one())  # noqa: PERF401
+                kept.append(await open_one())
 
         async def open_all(count: int) -> None:
             await asyncio.gather(*(open_some(count // 50) for _ in range(50)))

@@ -491,7 +491,6 @@ class TestInProcess:
             in_process(world, Application(), "/missing")
         assert caught.value.status_code == 404
 
-    @pytest.mark.xfail(strict=True, reason="the coding of an application's answer is not undone")
     def test_gzip(self, world: str) -> None:
         assert in_process(world, Application(), "/packed", reconnect=False) == ["1", "2"]
 
