@@ -812,12 +812,12 @@ class _Client:
     """
 
     __slots__ = (
-        "__weakref__", "_backoff", "_content", "_content_type", "_delay", "_delivered", "_direct", "_entered",
-        "_follow_redirects", "_headers", "_http", "_idle_timeout", "_json", "_last", "_link", "_made_for",
-        "_made_request", "_max_event_size", "_max_retries", "_max_retry_interval", "_method", "_on_comment",
-        "_on_error", "_on_open", "_opened", "_params", "_parser", "_proxy", "_ready", "_reconnect", "_restart",
-        "_retries", "_retry_interval", "_retry_on_status", "_state", "_timeout", "_transport", "_uds", "_until",
-        "_url", "_verify", "_waker", "response",
+        "__weakref__", "_backoff", "_closed", "_content", "_content_type", "_delay", "_delivered", "_direct",
+        "_entered", "_follow_redirects", "_headers", "_http", "_idle_timeout", "_json", "_last", "_link",
+        "_made_for", "_made_request", "_max_event_size", "_max_retries", "_max_retry_interval", "_method",
+        "_on_comment", "_on_error", "_on_open", "_opened", "_params", "_parser", "_proxy", "_ready",
+        "_reconnect", "_restart", "_retries", "_retry_interval", "_retry_on_status", "_state", "_timeout",
+        "_transport", "_uds", "_until", "_url", "_verify", "_waker", "response",
     )  # fmt: skip
 
     def __init__(
@@ -904,11 +904,12 @@ class _Client:
         self._restart = False  # reconnect() was called
         self._entered = False
         self._waker: Any = None  # ends a wait
-        self._state = "connecting"
+        self._state = "connecting"  # or "open"
+        self._closed = False  # only ever set, by whichever thread: what another one does to _state cannot undo it
         self.response: Any = None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._method} {_safe(self._url)} {self._state}>"
+        return f"<{type(self).__name__} {self._method} {_safe(self._url)} {self.state}>"
 
     def __del__(self) -> None:
         link = getattr(self, "_link", None)
@@ -921,7 +922,7 @@ class _Client:
     @property
     def state(self) -> str:
         """`"connecting"` (before the first attempt and while waiting, too), `"open"` or `"closed"`."""
-        return self._state
+        return "closed" if self._closed else self._state
 
     @property
     def retry_interval(self) -> int:
@@ -966,7 +967,7 @@ class _Client:
     async def _advance(self, opening: bool = False) -> SSEEvent | None:
         """The next event, `None` at the end. With `opening`: until the connection is open, or never will be."""
         try:
-            while self._state != "closed":
+            while not self._closed:
                 if self._ready and not opening and (event := self._hand_over()) is not None:
                     if self._until is not None and self._until(event):
                         await self._finish()
@@ -1024,13 +1025,13 @@ class _Client:
                 self._made_for = self.last_event_id
         link = self._link = self._new_link()
         self._restart = False
-        if self._state == "closed":  # meanwhile, by another thread or task
+        if self._closed:  # meanwhile, by another thread or task
             return await self._finish()
         try:
             response = await link.open(self._made_request, self._timeout)
         except Exception as error:
             return await self._lost(error)
-        if self._state == "closed":
+        if self._closed:
             return await self._release(link)
         self.response = response
         status, url = response.status_code, str(response.url)
@@ -1045,10 +1046,9 @@ class _Client:
         self._parser = _InOrder(self.last_event_id, self._max_event_size, self._on_comment)
         self._parser.between = 0
         self._opened = time.monotonic()
-        if self._state != "closed":
-            self._state = "open"
-            if self._on_open is not None:
-                self._on_open(response)
+        self._state = "open"
+        if self._on_open is not None and not self._closed:
+            self._on_open(response)
 
     async def _made(self, option: Any) -> Any:
         """An option's value for this attempt."""
@@ -1110,14 +1110,14 @@ class _Client:
             parser.between = 0
             ready.reverse()
             self._ready = ready
-            if self._state == "closed":  # meanwhile, by another thread
+            if self._closed:  # meanwhile, by another thread
                 self._ready = []
 
     async def _lost(self, error: Exception | None) -> None:
         """The connection failed with `error`, or ended: "reestablish the connection" or "fail the connection"."""
         opened = self._state == "open"
         await self._release()
-        if self._state == "closed":
+        if self._closed:
             return
         self._state = "connecting"
         dropped = error is None or isinstance(error, (OSError, EOFError))
@@ -1169,7 +1169,7 @@ class _Client:
         return (base + uniform(0, max(0.0, longest - base))) / 1000
 
     async def _finish(self) -> None:
-        self._state = "closed"
+        self._closed = True
         self._ready = []
         await self._release()
 
@@ -1207,7 +1207,7 @@ class SSEClient(_Client):
 
     def close(self) -> None:
         """End the iteration and the connection at once, from any thread; events not handed over are discarded."""
-        self._state = "closed"
+        self._closed = True
         self._ready = []
         link, self._link = self._link, None
         if link is not None:
@@ -1223,7 +1223,7 @@ class SSEClient(_Client):
         from threading import Event
 
         self._waker = Event()
-        if self._state != "closed" and not self._restart:  # set before the waker was there
+        if not self._closed and not self._restart:  # set before the waker was there
             self._waker.wait(seconds)
 
     def _wake(self) -> None:
@@ -1260,7 +1260,7 @@ class AsyncSSEClient(_Client):
 
     async def close(self) -> None:
         """End the iteration and the connection at once, from any task; events not handed over are discarded."""
-        self._state = "closed"
+        self._closed = True
         self._ready = []
         link, self._link = self._link, None
         self._wake()

@@ -87,7 +87,7 @@ def options(chance: random.Random) -> dict[str, Any]:
     method = chance.choice(["GET", "GET", "POST"])
     return {
         "method": method,
-        "content": BODY if method == "POST" or chance.random() < 0.2 else None,
+        "content": BODY if method == "POST" else None,
         "reconnect": chance.choice([None, None, True, False]),
         "max_retries": chance.choice([0, 3, 20]),
         "retry_on_status": chance.choice([(), {503}]),
