@@ -978,6 +978,7 @@ class _AsyncWire:
 
     def connection_lost(self, error: BaseException | None) -> None:
         self._ended = True
+        self._transport = None  # of no use any more, not even to be closed
         self._error = self._error or error
         self._wake()
 
@@ -1012,7 +1013,8 @@ class _AsyncWire:
             self._connecting = None
         if self.closed:
             raise self._why()
-        _tune(self._transport.get_extra_info("socket"))
+        if self._transport is not None:
+            _tune(self._transport.get_extra_info("socket"))
 
     def _seconds(self) -> float | None:
         return None if self.expires is None else max(0.0, self.expires - monotonic())
@@ -1020,7 +1022,8 @@ class _AsyncWire:
     async def send(self, data: bytes) -> None:
         if self.closed:
             raise _Closed
-        self._transport.write(data)
+        if self._transport is not None:  # else the server may have answered all the same: recv tells
+            self._transport.write(data)
 
     async def recv(self) -> bytes:
         if self._buffer or self._stopped:
@@ -1032,7 +1035,7 @@ class _AsyncWire:
         if self.closed:
             raise self._why()
         data, self._buffer = self._buffer, b""
-        if self._paused:
+        if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
         if not data and self._error is not None:
@@ -1079,7 +1082,7 @@ class _AsyncWire:
 
     def stop(self) -> None:
         self._stopped = True
-        if self._transport is None:
+        if self._connecting is not None:
             self.interrupt()
         self._wake()
 
