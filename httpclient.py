@@ -821,6 +821,7 @@ class _BlockingWire:
         self._inside = False
         self.closed = False
         self._timeout: float | None = -1.0  # the socket's
+        self.postponed: BaseException | None = None  # what the next `recv` is to raise
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
         if uds is not None:
@@ -898,6 +899,12 @@ class _BlockingWire:
             self._leave()
 
     async def recv(self) -> bytes:
+        if self.postponed is not None:
+            error, self.postponed = self.postponed, None
+            raise error
+        return self.recv_now()
+
+    def recv_now(self) -> bytes:
         self._inside = True  # _enter and _leave written out: this is done for every piece
         try:
             seconds = self.idle if self.expires is None else self._seconds()
@@ -1270,6 +1277,17 @@ class Exchange:
         if not data:
             self._wire.interrupt()
         return data
+
+    def read_now(self) -> bytes | None:
+        """`read` over a blocking wire without TLS, without a coroutine. `None` if it takes `read` to go on."""
+        if self._stream is not self._wire or self._parser.pending:
+            return None
+        try:
+            self._parser.feed(self._wire.recv_now())
+            return self._read()
+        except BaseException as error:  # for `read` to raise, where the rules are
+            self._wire.postponed = error
+            return None
 
     def limit(self, seconds: float | None) -> None:
         """Bound all reads to come together."""

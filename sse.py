@@ -1196,10 +1196,17 @@ class SSEClient(_Client):
         return self
 
     def __next__(self) -> SSEEvent:
-        ready = self._ready
-        if ready and self._direct:
-            self._last = event = ready.pop()
-            return event  # type: ignore[no-any-return]
+        while self._direct:  # nothing but events: what `_advance` does, a third cheaper for want of coroutines
+            ready, link = self._ready, self._link
+            if ready:
+                self._last = event = ready.pop()
+                return event  # type: ignore[no-any-return]
+            if link is None or self._state != "open" or self._parser._error is not None:
+                break
+            chunk = link.read_now()
+            if not chunk:
+                break
+            self._receive(chunk)
         event = _run(self._advance())
         if event is None:
             raise StopIteration
@@ -1313,6 +1320,9 @@ class _Foreign:
 
     async def read(self) -> bytes:
         return next(filter(None, self._chunks), b"")
+
+    def read_now(self) -> None:
+        """Nothing is known here that would be cheaper than `read`."""
 
     def limit(self, seconds: float) -> None:
         pass
