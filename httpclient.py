@@ -20,6 +20,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from errno import EINPROGRESS, EWOULDBLOCK
+from math import inf
 from threading import RLock
 from time import monotonic
 
@@ -1060,13 +1061,12 @@ class _AsyncWire:
 
     def _set_timer(self, seconds: float | None) -> None:
         """Only if there is none that is due earlier: to set one at each read would cost as much as the read."""
-        if seconds is not None:
-            self._until = self._loop.time() + seconds
-            if self._timer is not None and self._timer.when() > self._until:
-                self._timer.cancel()
-                self._timer = None
-            if self._timer is None:
-                self._timer = self._loop.call_at(self._until, self._tick)
+        self._until = inf if seconds is None else self._loop.time() + seconds
+        if self._timer is not None and not self._timer.when() <= self._until < inf:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and seconds is not None:
+            self._timer = self._loop.call_at(self._until, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
