@@ -1017,7 +1017,8 @@ class _Client:
     async def _connect(self) -> None:
         """One attempt: "fetch", then "process response"."""
         if self._delay is not None:
-            await self._wait(self._delay)
+            if not self._restart:  # by on_error, say
+                await self._wait(self._delay)
             self._delay = None
         if self._made_for is None or self._made_for != self.last_event_id:
             self._made_request = self._request(await self._made(self._headers), await self._made(self._params))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from tests.server import Connection, Server, chunk, head
+from tests.server import Connection, Server, answer, chunk, head
 from tests.worlds import World, in_both_worlds
 
 
@@ -25,3 +25,11 @@ class Phases(World):
                 options = {"timeout": 0.25, "idle_timeout": idle_timeout, "max_retries": 0}
                 with self.connect(server.url, **options) as client:
                     self.assertEqual(next(client).data, "late")
+
+    def test_reconnect_asked_for_in_on_error_does_not_wait(self) -> None:
+        with Server(head(), answer("data: x\n\n", type="text/event-stream")) as server:
+            client = self.connect(server.url, retry_interval=3_600_000, on_error=lambda *_: reconnect())
+            reconnect = getattr(client, "inner", client).reconnect
+            with client:
+                self.assertEqual(next(client).data, "x")
+                self.assertEqual(client.waits, [])
