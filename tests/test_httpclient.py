@@ -508,7 +508,7 @@ class Injection(World):
             self.refuses(proxy=proxy)
 
 
-@in_all_ways
+@in_both_worlds
 class Timeouts(World):
     def times_out(self, url: str, **options: Any) -> None:
         with self.assertRaises(RequestTimeout) as caught:

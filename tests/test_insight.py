@@ -202,7 +202,7 @@ class ErrorBodies(World):
             for tls in (False, True):
                 with (
                     self.subTest(script.__name__, tls=tls),
-                    mock.patch("sse._BODY_SECONDS", 0.2),
+                    mock.patch("sse._BODY_SECONDS", 0.1),
                     Server(script, tls=tls) as server,
                     self.assertRaises(SSEHTTPError) as caught,
                     self.connect(server.url, timeout=None, idle_timeout=None, verify=CA),
@@ -223,7 +223,7 @@ class ErrorBodies(World):
         for script in (endless, stalled):
             with (
                 self.subTest(script.__name__),
-                mock.patch("sse._BODY_SECONDS", 0.2),
+                mock.patch("sse._BODY_SECONDS", 0.1),
                 Server(script) as server,
                 self.assertRaises(SSEContentTypeError) as caught,
                 self.connect(server.url),
