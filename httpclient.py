@@ -1803,12 +1803,11 @@ class _ASGITask:
         return message
 
     async def _send(self, message: Any) -> None:
-        import asyncio
-
-        if self._ending:
-            await asyncio.get_running_loop().create_future()  # nobody takes it, ever: until it is cancelled
+        if self._ending and message["type"].startswith("http."):
+            raise ConnectionResetError("the client has gone")  # as ASGI 2.4 has it
         self._outbox.put_nowait(message)
-        await self._outbox.join()
+        if not self._ending:
+            await self._outbox.join()
 
     async def sent(self, kind: str) -> Any:
         """The application's next message. Raises what the application raised instead."""

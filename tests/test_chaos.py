@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import threading
 from typing import Any
 
 import sse
 from tests.server import CA, CHUNKED, LAST_CHUNK, Connection, Server, answer, chunk, head, redirect
-from tests.worlds import AsyncWorld, World, in_both_worlds
+from tests.worlds import ROUNDS, AsyncWorld, World, in_both_worlds
 
-ROUNDS = int(os.environ.get("SSE_TEST_ROUNDS", "1"))
 BODY = b"x" * 300_000  # more than a socket takes at once
 NEVER = threading.Event()
 

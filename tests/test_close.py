@@ -41,9 +41,8 @@ from tests.server import (
     stream,
     unanswered_port,
 )
-from tests.worlds import AsyncWorld, HastyAsyncSSEClient, HastySSEClient, SyncWorld, World, in_both_worlds
+from tests.worlds import ROUNDS, AsyncWorld, HastyAsyncSSEClient, HastySSEClient, SyncWorld, World, in_both_worlds
 
-ROUNDS = int(os.environ.get("SSE_TEST_ROUNDS", "1"))
 OPEN = stream("data: x\n\n", end="open")
 LINUX = sys.platform == "linux"
 

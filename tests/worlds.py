@@ -8,6 +8,7 @@ every warning, every exception nobody saw, and every thread, task or socket left
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import inspect
 import logging
@@ -26,6 +27,7 @@ import httpclient
 import sse
 
 Function = Callable[..., Any]
+ROUNDS = int(os.environ.get("SSE_TEST_ROUNDS", "1"))  # how often what depends on chance is repeated
 
 # Without a handler of its own, what a test provokes would be printed between the dots.
 for _name in ("sse", "asyncio"):
@@ -43,6 +45,8 @@ class Checked(unittest.TestCase):
 
     def setUp(self) -> None:
         self.unseen: list[str] = []
+        faulthandler.dump_traceback_later(120 * ROUNDS, exit=True)  # a test that hangs says where
+        self.addCleanup(faulthandler.cancel_dump_traceback_later)
         threads = set(threading.enumerate())
         catcher = warnings.catch_warnings()
         catcher.__enter__()
