@@ -1391,10 +1391,10 @@ class _Answer:
         return 200 <= self.status_code < 300
 
     def raise_for_status(self) -> None:
-        """Raise `StatusError` for 4xx and 5xx."""
+        """Raise `StatusError` for 4xx and 5xx; it shows the beginning of the body if that was read."""
         if self.status_code >= 400:
-            where = self.url.partition("?")[0]
-            raise StatusError(f"{where}: HTTP {self.status_code} {_shown(self.reason)}".rstrip(), self)
+            text = f"{self.url.partition('?')[0]}: HTTP {self.status_code} {_shown(self.reason)}".rstrip()
+            raise StatusError(text + (f": {_shown(self.text[:500].strip())}" if self._content else ""), self)
 
     @property
     def content(self) -> bytes:

@@ -105,6 +105,7 @@ class Responses(World):
                         response.raise_for_status()
                     self.assertIs(caught.exception.response, response if not is_async(self) else response.inner)
                     self.assertIn(status[:3], str(caught.exception))
+                    self.assertIn("why not", str(caught.exception))
                     self.assertNotIn("s3cret", str(caught.exception))
 
     def test_the_connection_of_a_whole_response_is_closed(self) -> None:
