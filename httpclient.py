@@ -842,10 +842,10 @@ class _BlockingWire:
         """Connect. The socket is on its way before it can be interrupted: shutdown() does nothing to it earlier."""
         from selectors import EVENT_WRITE, DefaultSelector, SelectSelector
 
-        sock.setblocking(False)
-        error = sock.connect_ex(address)
-        self._sock, self._inside = sock, True
         try:
+            sock.setblocking(False)
+            error = sock.connect_ex(address)
+            self._sock, self._inside = sock, True
             if error == _IN_PROGRESS and not self.closed:
                 with (SelectSelector if os.name == "nt" else DefaultSelector)() as selector:
                     selector.register(sock, EVENT_WRITE)
@@ -856,10 +856,11 @@ class _BlockingWire:
                 raise OSError(error, os.strerror(error))
             _tune(sock)
         except BaseException:
-            self._leave()
-            sock.close()
+            with self._lock:
+                sock.close()
             raise
-        self._leave()
+        finally:
+            self._leave()
 
     def _seconds(self) -> float | None:
         if self.expires is None:

@@ -1122,7 +1122,7 @@ class _Client:
             return
         self._state = "connecting"
         dropped = error is None or isinstance(error, (OSError, EOFError))
-        if dropped and self._restart:
+        if self._restart and not isinstance(error, SSEError):  # whatever the link made of being stopped
             return
         by_status = isinstance(error, SSEHTTPError) and error.status_code in self._retry_on_status
         if not (dropped or by_status):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import threading
+import unittest
+from collections.abc import Iterator
 
+import sse
+from sse import SSEConnectionError
 from tests.server import Connection, Server, answer, chunk, head
 from tests.worlds import World, in_both_worlds
 
@@ -33,3 +37,31 @@ class Phases(World):
             with client:
                 self.assertEqual(next(client).data, "x")
                 self.assertEqual(client.waits, [])
+
+    def test_a_path_no_socket_can_have(self) -> None:
+        with self.assertRaises(SSEConnectionError), self.connect("http://a/", uds="/" + "x" * 500, max_retries=0):
+            pass
+
+
+class Torn:
+    """A response of a library that breaks in its own way when it is closed under a reader."""
+
+    status_code, url, headers = 200, "http://a/", {"Content-Type": "text/event-stream"}
+    closed = False
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        yield b"data: x\n\n"
+        while not self.closed:
+            yield b":\n"
+        raise ValueError("read of closed file")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Reconnecting(unittest.TestCase):
+    def test_what_a_library_makes_of_its_close_is_no_error(self) -> None:
+        with sse.connect("http://a/", transport=lambda *_, **__: Torn()) as client:
+            next(client)
+            client.reconnect()
+            self.assertEqual(next(client).data, "x")
