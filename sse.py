@@ -446,14 +446,14 @@ class SSEParser:
 class _Source:
     """What `EventSource` and `AsyncEventSource` share: a parser, and how it is given lines and chunks."""
 
-    __slots__ = ("_iterator", "_last_id", "_most", "_parser", "_plain", "_ready", "_source", "_take", "_type")
+    __slots__ = ("_chunks", "_iterator", "_last_id", "_most", "_parser", "_plain", "_ready", "_source", "_type")
 
     def _begin(self, source: Any, iterator: Any, chunks: bool, last_event_id: str, max_event_size: int | None) -> None:
         if isinstance(source, (str, bytes)):
             raise TypeError("one str or bytes is no iterable of lines; for a whole stream: from_chunks([stream])")
         self._source, self._iterator = source, iterator
         self._parser = SSEParser(last_event_id, max_event_size)
-        self._take: Callable[[Any], None] = self._take_chunk if chunks else self._take_line
+        self._chunks = chunks
         self._type: Any = None  # str or bytes: the first line decides
         self._plain = True  # the next line is not for the fast path
         self._most = min(4096, self._parser._limit // 4)  # characters of data there
@@ -475,9 +475,12 @@ class _Source:
         self._last_id = event.id
         return event
 
-    def _take_chunk(self, chunk: bytes | str) -> None:
-        self._ready = self._parser.feed(chunk)
-        self._ready.reverse()
+    def _take(self, item: Any) -> None:
+        if self._chunks:
+            self._ready = self._parser.feed(item)
+            self._ready.reverse()
+        else:
+            self._take_line(item)
 
     def _first(self, line: Any) -> None:
         """What the first line, or chunk, tells of the others."""
@@ -535,7 +538,7 @@ class EventSource(_Source):
         last_event_id: str = "",
         max_event_size: int | None = _MAX_EVENT_SIZE,
     ) -> EventSource:
-        """The events of a stream that comes in pieces cut anywhere, such as `requests`' `iter_content(None)`."""
+        """The events of a stream that comes in pieces cut anywhere, such as httpx's `iter_bytes()`."""
         new = cls.__new__(cls)
         new._begin(chunks, iter(chunks), True, last_event_id, max_event_size)
         return new
@@ -556,7 +559,7 @@ class EventSource(_Source):
         return self._pop()
 
     def _first(self, line: Any) -> None:
-        if self._take == self._take_line and isinstance(line, str) and line and line.isprintable():
+        if not self._chunks and isinstance(line, str) and line and line.isprintable():
             self._type, self._parser._start = str, False  # no terminator, no byte order mark
             self._iterator, self._plain = chain((line,), self._iterator), False
         else:

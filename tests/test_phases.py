@@ -65,3 +65,21 @@ class Reconnecting(unittest.TestCase):
             next(client)
             client.reconnect()
             self.assertEqual(next(client).data, "x")
+
+
+class Dropped(unittest.TestCase):
+    def test_a_source_is_let_go_with_its_iterator(self) -> None:
+        """At once: what it holds open does not wait for the garbage collector."""
+        for make in (sse.EventSource, sse.EventSource.from_chunks):
+            ended: list[bool] = []
+
+            def lines(ended: list[bool] = ended) -> Iterator[str]:
+                try:
+                    yield from ("data: x\n", "\n") * 2
+                finally:
+                    ended.append(True)
+
+            events = make(lines())
+            next(events)
+            del events
+            self.assertEqual(ended, [True])
