@@ -18,7 +18,6 @@ import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 TYPE_CHECKING = False  # typing itself costs half of the import time allowed here
 if TYPE_CHECKING:
@@ -79,13 +78,6 @@ class _Slots:
     data: str
     id: str
     retry: int | None
-
-
-def _event(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
-    new: Any = _Slots()
-    new.event, new.data, new.id, new.retry = event, data, id, retry
-    new.__class__ = SSEEvent
-    return new  # type: ignore[no-any-return]
 
 
 def _shown(text: str) -> str:
@@ -186,15 +178,9 @@ class SSEEventTooLargeError(SSEError):
 
 # --- the parser: "Parsing an event stream", "Interpreting an event stream" --------------------------------------
 
-# A block in its usual shapes, for text whose line ends are LF: up to four of `event`, `id` and comments, then `data`
-# lines, then a blank line; heartbeats and further blank lines; all else falls to the lazy last group and is left to
-# the plain path. `(?: |(?! ))`, the one space there may be, cannot match in two ways: nothing here backtracks.
-_BLOCK = re.compile(
-    r"(?:event:(?: |(?! ))(.*)\n|id:(?: |(?! ))([^\n\0]*\n)|:.*\n){0,4}data:(?: |(?! ))(.+(?:\ndata: .*)*)\n\n"
-    r"|:.*\n\n|\n|(?s:(.+?\n\n))"
-)
-_KEPT = 16384  # bytes of an unfinished block that are kept as they are; a larger one is parsed line by line
-_MANY = 64  # lines of data that are kept one by one
+_HEAD = re.compile(r"((?::.*\n+){0,4})(?:event: (.*)\n)?data: ")  # what many events in a row may begin with
+_KEPT = 4096  # bytes of an unfinished block that are kept as they are; of a larger one, lines are taken as they end
+_LOOSE = 16384  # characters of data that are kept line by line
 _SLACK = 8192  # bytes over the limit that an unfinished line may have when it brings no data
 
 
@@ -208,8 +194,8 @@ class SSEParser:
     """
 
     __slots__ = (
-        "_cr", "_data", "_error", "_events", "_id", "_kept", "_limit", "_lines_kept", "_on_comment", "_open",
-        "_own_retry", "_packed", "_size", "_start", "_type", "last_event_id", "retry",
+        "_cr", "_data", "_error", "_events", "_head", "_head_type", "_id", "_kept", "_limit", "_loose", "_more",
+        "_most", "_on_comment", "_open", "_own_retry", "_packed", "_size", "_start", "_type", "last_event_id", "retry",
     )  # fmt: skip
 
     def __init__(
@@ -221,19 +207,22 @@ class SSEParser:
         self.last_event_id = self._id = last_event_id
         self.retry: int | None = None
         self._limit = float("inf") if max_event_size is None else max_event_size
+        self._most = _KEPT if self._limit > _KEPT else self._limit  # bytes to keep as they are
         self._on_comment = on_comment
         self._error: SSEEventTooLargeError | None = None
         self._events: list[SSEEvent] = []  # what the current feed returns
-        self._kept = bytearray()  # the unfinished block while it is small, else its unfinished line
-        self._lines_kept = False  # are there complete lines in _kept?
+        self._kept: Any = b""  # the unfinished block while it is small, else its unfinished line, a bytearray
         self._cr = False  # the last byte was a CR, an LF now belongs to it
-        self._start = True  # no line seen: a byte order mark may come
-        self._open = False  # lines of the current block are in what follows, the standard's buffers
-        self._data: list[str] = []
-        self._packed = 0  # so many items of _data are many lines each
-        self._size = 0  # of _data, in bytes as received
+        self._start = True  # nothing is decoded yet: a byte order mark may come
+        self._head, self._head_type = "data: ", "message"  # the last match of _HEAD
+        self._open = False  # something of the current block is in what follows, the standard's buffers
         self._type = ""
+        self._data: str | None = None  # the first line of data
+        self._more: list[str] = []  # the others
         self._own_retry: int | None = None
+        self._loose = 0  # no more characters than this are in lines of data that _size does not count
+        self._packed = 0  # so many items of _more are many lines each
+        self._size = 0  # bytes of the first line and of these
 
     def feed(self, chunk: bytes | str) -> list[SSEEvent]:
         """The events that `chunk`, any piece of the stream, completes.
@@ -258,69 +247,60 @@ class SSEParser:
             else:
                 chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         try:
-            if not (self._kept or self._open) and chunk[-2:] == b"\n\n":
-                self._blocks(chunk)  # what `_feed_lines` comes to, for servers that send an event at a time
-            elif 10 in chunk:
-                self._feed_lines(chunk)
-            else:
+            if 10 not in chunk:
                 self._kept += chunk
-                if len(self._kept) > _KEPT or len(self._kept) > self._limit:
+                if len(self._kept) > self._most:
                     self._bound()
+            elif self._kept or self._open or chunk[-2:] != b"\n\n":
+                self._feed_lines(chunk)
+            else:  # what that comes to, for servers that send an event at a time
+                self._blocks(chunk)
         except SSEEventTooLargeError as error:
             self._error = error
         return events
 
     def _feed_lines(self, chunk: bytes) -> None:
-        """A chunk with line ends: the blocks that end in it, and what is left of an unfinished one."""
-        kept, start = self._kept, 0
-        ends = b"\n\n" in chunk or (chunk[0] == 10 and kept[-1:] == b"\n")
-        if ends or self._open or not kept or len(kept) > _KEPT:
-            chunk = self._feed_blocks(chunk)
-        else:
-            start = kept.rfind(b"\n") + 1  # to join what is kept with each of many small pieces would be quadratic
-        if chunk:
-            self._kept += chunk
-            self._lines_kept = self._lines_kept or 10 in chunk
-            size = len(self._kept)
-            hasty = self._open or self._on_comment is not None or self._kept.find(b"retry", start) >= 0
-            if hasty or size > _KEPT or size > self._limit:
-                self._bound()
-
-    def _feed_blocks(self, chunk: bytes) -> bytes:
-        """The rest of an open block line by line, then whole blocks at once; returns what is left."""
-        if len(self._kept) > _KEPT:  # a long line, which is not to be copied once more
+        """A chunk with line ends. Whole blocks are taken at once; an unfinished one is kept while it is small."""
+        kept = self._kept
+        if isinstance(kept, bytearray):  # a long line, which is not to be copied once more
             end = chunk.index(10)
-            self._kept += chunk[:end]
-            line, self._kept = self._kept, bytearray()
-            size, text = len(line), line.decode("utf-8", "replace")
-            del line
-            self._process(text, size)
+            kept += chunk[:end]
+            line = self._decode(kept)
+            self._kept = kept = b""
+            self._lines(line)
             chunk = chunk[end + 1 :]
-        elif self._kept:
-            chunk = bytes(self._kept) + chunk
-            self._kept.clear()
-            self._lines_kept = False
+        elif kept:
+            chunk = kept + chunk
         if self._open:
-            if chunk[:1] == b"\n":
-                self._dispatch()
-                chunk = chunk[1:]
-            elif (end := chunk.find(b"\n\n") + 2) > 1:
-                self._lines(chunk[: end - 1])
-                chunk = chunk[end:]
-        if not self._open and (end := chunk.rfind(b"\n\n") + 2) > 1:
-            self._blocks(chunk[:end])
-            chunk = chunk[end:]
-        return chunk
+            end = chunk.rfind(b"\n") + 1
+            if end:
+                self._lines(self._decode(chunk[: end - 1]))
+        else:
+            end = chunk.rfind(b"\n\n", max(0, len(kept) - 1)) + 2
+            if end > 1:
+                self._blocks(chunk[:end])
+            else:
+                end = 0
+        self._kept = rest = chunk[end:]
+        if 10 in rest and (self._on_comment or rest.find(b"retry", 0 if end else kept.rfind(b"\n") + 1) >= 0):
+            self._take_lines()  # some do not wait for their blank line
+        elif len(rest) > self._most:
+            self._bound()
+
+    def _take_lines(self) -> None:
+        """Interpret the complete lines of what is kept."""
+        kept = self._kept
+        end = kept.rfind(b"\n") + 1
+        if end:
+            self._kept = kept[end:]
+            self._lines(self._decode(kept[: end - 1]))
 
     def _bound(self) -> None:
-        """Parse the complete lines of what is kept, and bound the last one. What will be ignored is not kept."""
+        """What is kept has become large: take its lines; the last one is bounded, and not kept if it is ignored."""
+        if isinstance(self._kept, bytes):
+            self._take_lines()
+            self._kept = bytearray(self._kept)
         kept = self._kept
-        if self._lines_kept:
-            self._lines_kept = False
-            end = kept.rfind(b"\n") + 1
-            lines = bytes(kept[: end - 1])
-            del kept[:end]
-            self._lines(lines)
         if len(kept) + self._size > self._limit + 9:  # a byte order mark and "data: " do not count
             start = bytes(kept[:9])
             if self._start:
@@ -332,112 +312,138 @@ class SSEParser:
                     raise SSEEventTooLargeError(int(self._limit))
                 kept[:] = b"?"
 
-    def _lines(self, lines: bytes) -> None:
-        """The plain path, which defines what the fast one means."""
-        for line in lines.split(b"\n"):
-            self._process(line.decode("utf-8", "replace"), len(line))
+    def _decode(self, data: bytes | bytearray) -> str:
+        text = data.decode("utf-8", "replace")
+        if self._start:
+            self._start = False
+            return text.removeprefix("\ufeff")
+        return text
 
     def _blocks(self, blocks: bytes) -> None:
-        """Whole blocks, each with its blank line, while none is open: `_lines`, or what is 2 to 4 times faster."""
-        heard = self._on_comment is not None and (self._start or blocks[0] == 58 or b"\n:" in blocks)
-        if heard or len(blocks) > self._limit:
-            return self._lines(blocks[:-1])
-        text = blocks.decode("utf-8", "replace")
-        if self._start:
-            self._start = False
-            text = text.removeprefix("\ufeff")
-        append, id = self._events.append, self._id
-        new: Any
-        if text.startswith("data: ") and text.count("\n") == 2 * len(lines := text[6:-2].split("\n\ndata: ")):
-            for data in lines:  # of `data`, one an event, and nothing else: 1.5 times faster again
-                new = _Slots()
-                new.event, new.data, new.id, new.retry = "message", data, id, None
-                new.__class__ = SSEEvent
-                append(new)
-            return None
-        for event, id_line, data, other in _BLOCK.findall(text):
-            if data:
-                if id_line:
-                    id = id_line[:-1]
-                if "\n" in data:
-                    data = data.replace("\ndata: ", "\n")
-                new = _Slots()
-                new.event, new.data, new.id, new.retry = event or "message", data, id, None
-                new.__class__ = SSEEvent
-                append(new)
-            elif other:
-                self._id = self.last_event_id = id
-                for line in other[:-1].split("\n"):
-                    self._process(line, len(line))
+        """Whole blocks, each with its blank line, while none is open: `_lines`, or a short cut.
+
+        Servers send many events in a row that differ in nothing but one line of data. Split at what they have in
+        common, they take 0.7 of the time that interpreting each line takes, with an `event` line 0.5.
+        """
+        text, head = self._decode(blocks), self._head
+        if not text.startswith(head):
+            match = _HEAD.match(text)
+            if match is None or (match[1] and self._on_comment):
+                return self._lines(text[:-1])
+            head = self._head = match[0]
+            self._head_type = match[2] or "message"
+        datas = text[len(head) : -2].split("\n\n" + head)
+        if "\n" in datas[0] or len(blocks) > self._limit:
+            return self._lines(text[:-1])
+        type, id, append = self._head_type, self._id, self._events.append
+        for data in datas:
+            if "\n" in data:  # more than that one line, or another block
+                self._lines(f"{head}{data}\n")
                 id = self._id
-        self._id = self.last_event_id = id
+            else:
+                new: Any = _Slots()
+                new.event, new.data, new.id, new.retry = type, data, id, None
+                new.__class__ = SSEEvent
+                append(new)
         return None
 
-    def _process(self, line: str, size: int) -> None:
-        """One line of `size` bytes: "If the line is empty ... starts with a colon ... contains a colon"."""
-        if self._start:
-            self._start = False
-            if line.startswith("\ufeff"):
-                line, size = line[1:], size - 3
-        if not line:
-            return self._dispatch()
-        colon = line.find(":")
-        if colon == 0:
-            if self._on_comment is not None:
-                self._comment(line[1:])
-            return None
-        self._open = True
-        if colon < 0:
-            return self._field(line, "", 0)
-        value = colon + 1 + line.startswith(" ", colon + 1)
-        return self._field(line[:colon], line[value:], size - value)
+    def _lines(self, text: str) -> None:
+        """Complete lines, with LF between them. Bounds what they bring before it is a whole event."""
+        lines = text.split("\n")
+        if self._size + 4 * (self._loose + len(text)) <= self._limit:  # a character has at most 4 bytes
+            self._interpret(lines)
+            self._loose = self._loose + len(text) if self._open else 0
+            if self._loose > _LOOSE:
+                self._pack()
+        else:
+            for line in lines:
+                self._interpret((line,))
+                self._pack()
 
-    def _field(self, name: str, value: str, size: int) -> None:
-        """The steps to "process the field"."""
-        if name == "data":
-            if self._size + size > self._limit:
-                raise SSEEventTooLargeError(int(self._limit))
-            self._data.append(value)
-            self._size += size + 1
-            if len(self._data) - self._packed == _MANY:  # 60 bytes for each short line would be a large multiple
-                self._data[self._packed :] = ["\n".join(self._data[self._packed :])]
-                self._packed += 1
-        elif name == "event":
-            self._type = value
-        elif name == "id":
-            if "\0" not in value:
-                self._id = value
-        elif name == "retry" and value.isascii() and value.isdigit():
-            digits = value.lstrip("0") or "0"
-            self.retry = self._own_retry = min(int(digits[:9]), _DAY)
+    def _interpret(self, lines: Iterable[str]) -> None:
+        """ "Interpreting an event stream". The usual beginnings come first: short cuts, the last branch would do."""
+        type, data, more, id = self._type, self._data, self._more, self._id
+        last, retry, append = self.last_event_id, self._own_retry, self._events.append
+        try:
+            for line in lines:
+                if (value := line.removeprefix("data: ")) != line:
+                    if data is None:
+                        data = value
+                    else:
+                        more.append(value)
+                elif not line:  # "dispatch the event"
+                    if data is not None:
+                        new: Any = _Slots()
+                        new.event, new.data, new.id, new.retry = type or "message", data, id, retry
+                        if more:
+                            new.data = "\n".join((data, *more))
+                            more.clear()
+                        new.__class__ = SSEEvent
+                        append(new)
+                        data = None
+                    elif id != last:
+                        self._id_alone(id)
+                    type, last, retry = "", id, None
+                elif (value := line.removeprefix("event: ")) != line:
+                    type = value
+                elif (value := line.removeprefix("id: ")) != line and "\0" not in line:
+                    id = value
+                elif line.startswith(":"):
+                    if self._on_comment:
+                        self._comment(line[1:])
+                else:  # "process the field"
+                    name, _, value = line.partition(":")
+                    value = value.removeprefix(" ")
+                    if name == "data":
+                        if data is None:
+                            data = value
+                        else:
+                            more.append(value)
+                    elif name == "event":
+                        type = value
+                    elif name == "id" and "\0" not in value:
+                        id = value
+                    elif name == "retry" and value.isascii() and value.isdigit():
+                        retry = self.retry = min(int((value.lstrip("0") or "0")[:9]), _DAY)
+        finally:
+            self._type, self._data, self._id, self.last_event_id, self._own_retry = type, data, id, last, retry
+            self._open = data is not None or type != "" or retry is not None or id != last
+            if not more:
+                self._packed = self._size = 0
 
-    def _dispatch(self) -> None:
-        """The steps to "dispatch the event"; the buffers of a block without data are reset all the same."""
-        if self._data:
-            data = "\n".join(self._data)
-            self._data.clear()
-            self._packed = 0
-            self._events.append(_event(self._type or "message", data, self._id, self._own_retry))
-        elif self._id != self.last_event_id:
-            self._id_alone()
-        self.last_event_id = self._id
-        self._size, self._type, self._own_retry, self._open = 0, "", None, False
+    def _pack(self) -> None:
+        """Join the loose lines of data, for 60 bytes for each would be a large multiple, and count their bytes."""
+        more, packed = self._more, self._packed
+        if self._data is not None and not self._size:
+            self._size = _size(self._data)
+        if len(more) > packed:
+            text = "\n".join(more[packed:])
+            more[packed:] = [text]
+            self._packed += 1
+            self._size += 1 + _size(text)
+        if self._size > self._limit:
+            raise SSEEventTooLargeError(int(self._limit))
+        self._loose = 0
 
     def _comment(self, text: str) -> None:
         if self._on_comment is not None:
             self._on_comment(text)
 
-    def _id_alone(self) -> None:
+    def _id_alone(self, id: str) -> None:
         """An ID comes into force without an event: nothing to do but for the clients."""
 
     def _unfinished(self) -> SSEEvent | None:
         """The event that the end of the stream cuts off, if its data had begun. The standard discards it."""
-        if self._lines_kept:
-            self._bound()
-        data, line = self._data, self._kept.decode("utf-8", "replace")
+        self._take_lines()
+        data, line = [*([] if self._data is None else [self._data]), *self._more], self._kept.decode("utf-8", "replace")
         if line.startswith("data:"):
-            data = [*data, line[5:].removeprefix(" ")]
+            data.append(line[5:].removeprefix(" "))
         return SSEEvent(self._type or "message", "\n".join(data), self._id, self._own_retry) if data else None
+
+
+def _size(text: str) -> int:
+    """Bytes that `text` had when it was received; each U+FFFD may stand for a single malformed one."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")) - 2 * text.count("\ufffd")
 
 
 # --- the parser over any iterable -------------------------------------------------------------------------------
@@ -451,14 +457,13 @@ class _Source:
     def _begin(self, source: Any, iterator: Any, chunks: bool, last_event_id: str, max_event_size: int | None) -> None:
         if isinstance(source, (str, bytes)):
             raise TypeError("one str or bytes is no iterable of lines; for a whole stream: from_chunks([stream])")
-        self._source, self._iterator = source, iterator
+        self._source, self._iterator, self._chunks = source, iterator, chunks
         self._parser = SSEParser(last_event_id, max_event_size)
-        self._chunks = chunks
-        self._type: Any = None  # str or bytes: the first line decides
-        self._plain = True  # the next line is not for the fast path
-        self._most = min(4096, self._parser._limit // 4)  # characters of data there
-        self._ready = self._parser._events  # parsed, the next one last
+        self._ready = self._parser._events  # the next one last
         self._last_id = last_event_id
+        self._type: Any = None  # str or bytes: the first line decides
+        self._plain = chunks  # not for the fast path
+        self._most = self._parser._most // 4  # characters of data there: no more bytes than an event may have
 
     @property
     def last_event_id(self) -> str:
@@ -476,33 +481,23 @@ class _Source:
         return event
 
     def _take(self, item: Any) -> None:
+        """A chunk, or a line the plain way."""
         if self._chunks:
             self._ready = self._parser.feed(item)
             self._ready.reverse()
-        else:
-            self._take_line(item)
-
-    def _first(self, line: Any) -> None:
-        """What the first line, or chunk, tells of the others."""
-        self._type = bytes if isinstance(line, bytes) else str
-        self._take(line)
-
-    def _take_line(self, line: Any) -> None:
-        """One line, with its terminator or without, by the plain path."""
-        if not isinstance(line, self._type):
-            raise TypeError(f"lines are {self._type.__name__} like the first one, not {type(line).__name__}")
-        text = line if isinstance(line, str) else line.decode("utf-8", "replace")
-        if text.endswith(("\n", "\r")):
-            text = text[:-2] if text.endswith("\r\n") else text[:-1]
-        if "\n" in text or "\r" in text:
+            return
+        first = self._type is None
+        if first:
+            self._type = bytes if isinstance(item, bytes) else str
+        if not isinstance(item, self._type):
+            raise TypeError(f"lines are {self._type.__name__} like the first one, not {type(item).__name__}")
+        line = item if isinstance(item, str) else item.decode("utf-8", "replace")
+        if line.endswith(("\n", "\r")):
+            line = line[:-2] if line.endswith("\r\n") else line[:-1]
+        if "\n" in line or "\r" in line:
             raise ValueError("an item with a line break inside is not a line; for pieces cut anywhere use from_chunks")
-        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        parser = self._parser
-        try:
-            parser._process(text, size)
-        except SSEEventTooLargeError as error:
-            parser._error = error
-        self._plain = parser._open or text is not line or parser._start
+        self._parser._lines(line.removeprefix("\ufeff") if first else line)
+        self._plain = self._parser._open or line is not item
 
     def _check(self) -> None:
         """Raise the error that came after the events handed over by now."""
@@ -550,35 +545,25 @@ class EventSource(_Source):
         while not self._ready:
             if self._plain:
                 self._check()
-                if self._type is None:
-                    self._first(next(self._iterator))
-                else:
-                    self._take(next(self._iterator))
+                self._take(next(self._iterator))
             elif (event := self._next_block()) is not None:
                 return event
         return self._pop()
 
-    def _first(self, line: Any) -> None:
-        if not self._chunks and isinstance(line, str) and line and line.isprintable():
-            self._type, self._parser._start = str, False  # no terminator, no byte order mark
-            self._iterator, self._plain = chain((line,), self._iterator), False
-        else:
-            super()._first(line)
-
     def _next_block(self) -> SSEEvent | None:
-        """The fast path for `str` lines without terminators: a block in local variables, twice as fast.
+        """The usual lines in local variables, for `str` without terminators: 1.5 times as fast as one by one.
 
-        A line that is not blank and not `data: `, `event: `, `id: ` in their plainest form goes to the plain path, with
-        what there was of its block.
+        A line of another kind goes the plain way, with what there was of its block.
         """
-        parser, most, partition = self._parser, self._most, str.partition
+        parser, most = self._parser, self._most
         line, data, type, id = "", None, "", parser._id
         try:
             for line in self._iterator:
-                name, _, value = partition(line, ": ")
-                if name == "data":
+                if "\n" in line or "\r" in line:
+                    break
+                if (value := line.removeprefix("data: ")) != line:
                     joined = value if data is None else f"{data}\n{value}"
-                    if "\n" in value or "\r" in value or len(joined) > most:
+                    if len(joined) > most:
                         break
                     data = joined
                 elif not line:
@@ -588,12 +573,11 @@ class EventSource(_Source):
                     new.event, new.data, new.id, new.retry = type or "message", data, id, None
                     new.__class__ = SSEEvent
                     parser._id = parser.last_event_id = id
+                    self._type = str
                     return new  # type: ignore[no-any-return]
-                elif "\n" in value or "\r" in value or "\0" in value:
-                    break
-                elif name == "event":
+                elif (value := line.removeprefix("event: ")) != line:
                     type = value
-                elif name == "id":
+                elif (value := line.removeprefix("id: ")) != line and "\0" not in line:
                     id = value
                 else:
                     break
@@ -601,22 +585,23 @@ class EventSource(_Source):
                 raise StopIteration
         except BaseException:
             self._put_back(data, type, id)
-            if not isinstance(line, str):
-                self._take_line(line)  # says what is wrong with it
-            raise
-        self._put_back(data, type, id)
-        self._take_line(line)
+            if isinstance(line, str):
+                raise
+        else:
+            self._put_back(data, type, id)
+        self._take(line)
         return None
 
     def _put_back(self, data: str | None, type: str, id: str) -> None:
-        """Give the parser what the fast path has of a block."""
-        parser = self._parser
-        parser._open = data is not None or type != "" or id != parser._id
-        parser._type, parser._id = type, id
+        """Give the parser what there is of a block."""
+        lines = [f"event: {type}"] if type else []
+        if id != self._parser._id:
+            lines.append(f"id: {id}")
         if data is not None:
-            parser._data.append(data)
-            parser._size = len(data.encode("utf-8", "surrogatepass")) + 1
-        self._plain = parser._open
+            lines += [f"data: {line}" for line in data.split("\n")]
+        if lines:
+            self._type = str
+            self._parser._lines("\n".join(lines))
 
     def close(self) -> None:
         """Close the source, if it can be closed; the iteration ends."""
@@ -661,8 +646,7 @@ class AsyncEventSource(_Source):
             self._check()
             if self._iterator is None:
                 raise StopAsyncIteration
-            take = self._first if self._type is None else self._take
-            take(await anext(self._iterator))
+            self._take(await anext(self._iterator))
         return self._pop()
 
     async def aclose(self) -> None:
@@ -778,8 +762,8 @@ class _InOrder(SSEParser):
         self._events.append(_Comment(text))  # type: ignore[arg-type]
         self.between += 1
 
-    def _id_alone(self) -> None:
-        self._events.append(_Id(self._id))  # type: ignore[arg-type]
+    def _id_alone(self, id: str) -> None:
+        self._events.append(_Id(id))  # type: ignore[arg-type]
         self.between += 1
 
 
