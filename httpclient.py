@@ -1349,26 +1349,28 @@ def check(verify: Any, proxy: Any, uds: Any) -> None:
 # --- responses and requests -------------------------------------------------------------------------------------
 
 
-class _LineEnds:
+class _Lines:
     """Lines as the event stream standard has them: they end with LF, CR or CRLF and nothing else."""
 
     def __init__(self) -> None:
         self._line = bytearray()
-        self._cr = False
+        self._cr = False  # the last byte was one: an LF that follows belongs to it
+        self.ended = False
 
     def feed(self, data: bytes) -> list[str]:
-        if self._cr and data[:1] == b"\n":
+        """The lines that end in `data`; with `b""`, the end of the body, what is left."""
+        self.ended = not data
+        if self.ended and self._line:
+            data = b"\n"
+        elif self._cr and data[:1] == b"\n":
             data = data[1:]
-        self._cr = data[-1:] == b"\r" or (self._cr and not data)
+        self._cr = data[-1:] == b"\r"
         *lines, rest = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         if lines:
             lines[0] = bytes(self._line) + lines[0]
             self._line.clear()
         self._line += rest
         return [line.decode("utf-8", "replace") for line in lines]
-
-    def end(self) -> list[str]:
-        return [self._line.decode("utf-8", "replace")] if self._line else []
 
 
 class _Answer:
@@ -1419,6 +1421,17 @@ class _Answer:
 
         return json.loads(self.content)
 
+    async def _read(self) -> bytes:
+        if self._content is None:
+            pieces = []
+            try:
+                while data := await self._exchange.read():
+                    pieces.append(data)
+                self._content = b"".join(pieces)
+            finally:
+                await self._exchange.release()
+        return self._content
+
 
 class Response(_Answer):
     """An answer whose body arrives when asked for; a context manager, `close()` works from any thread."""
@@ -1430,19 +1443,13 @@ class Response(_Answer):
 
     def iter_lines(self) -> Iterator[str]:
         """The lines of the body without their ends (LF, CR, CRLF), each as soon as it is complete; UTF-8."""
-        lines = _LineEnds()
-        for data in self.iter_bytes():
-            yield from lines.feed(data)
-        yield from lines.end()
+        lines = _Lines()
+        while not lines.ended:
+            yield from lines.feed(_run(self._exchange.read()))
 
     def read(self) -> bytes:
         """All of the body, however large; kept as `content`."""
-        if self._content is None:
-            try:
-                self._content = b"".join(self.iter_bytes())
-            finally:
-                self.close()
-        return self._content
+        return _run(self._read())
 
     def close(self) -> None:
         self._exchange.interrupt()
@@ -1464,24 +1471,14 @@ class AsyncResponse(_Answer):
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         """As `Response.iter_lines`."""
-        lines = _LineEnds()
-        while data := await self._exchange.read():
-            for line in lines.feed(data):
+        lines = _Lines()
+        while not lines.ended:
+            for line in lines.feed(await self._exchange.read()):
                 yield line
-        for line in lines.end():
-            yield line
 
     async def aread(self) -> bytes:
         """As `Response.read`."""
-        if self._content is None:
-            try:
-                pieces = []
-                while data := await self._exchange.read():
-                    pieces.append(data)
-                self._content = b"".join(pieces)
-            finally:
-                await self.aclose()
-        return self._content
+        return await self._read()
 
     async def aclose(self) -> None:
         await self._exchange.release()
@@ -1493,11 +1490,21 @@ class AsyncResponse(_Answer):
         await self.aclose()
 
 
+async def _open(exchange: Exchange, request: Request, timeout: float | None) -> Any:
+    """The response; without one nothing is left open."""
+    try:
+        return await exchange.open(request, timeout)
+    except BaseException:
+        await exchange.release()
+        raise
+
+
 async def _request(
-    exchange_type: Callable[..., Any],
+    exchange: Callable[..., Exchange],
     method: str,
     url: str,
     *,
+    stream: bool = False,
     headers: Any = None,
     params: Any = None,
     json: Any = None,
@@ -1511,29 +1518,26 @@ async def _request(
     max_redirects: int = 20,
 ) -> Any:
     """What both worlds make of the options."""
-    lines = list(headers.items() if hasattr(headers, "items") else headers or ())
     if json is not None:
         from json import dumps
 
         if content is not None:
             raise TypeError("json or content, not both")
         content = dumps(json, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        if not any(name.lower() == "content-type" for name, _ in lines):
-            lines.append(("Content-Type", "application/json"))
     if params:
         from urllib.parse import urlencode
 
         url, hash, fragment = url.partition("#")
         url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
-    body = content.encode() if isinstance(content, str) else content
     check(verify, proxy, uds)
-    request = Request(method, url, lines, body)
-    exchange = exchange_type(verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
-    try:
-        return await exchange.open(request, timeout)
-    except BaseException:
-        await exchange.release()
-        raise
+    request = Request(method, url, headers, content.encode() if isinstance(content, str) else content)
+    if json is not None and not any(name.lower() == "content-type" for name, _ in request.headers):
+        request.headers.append(("Content-Type", "application/json"))
+    options = (verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
+    response = await _open(exchange(*options), request, timeout)
+    if not stream:
+        await response._read()
+    return response
 
 
 def request(method: str, url: str, *, stream: bool = False, **options: Any) -> Response:
@@ -1549,9 +1553,7 @@ def request(method: str, url: str, *, stream: bool = False, **options: Any) -> R
     `ProtocolError`, `CertificateError`, `RedirectError`, `BodyError` (`ConnectionError`s); `RequestTimeout`
     (a `TimeoutError`).
     """
-    response: Response = _run(_request(Exchange, method, url, **options))
-    if not stream:
-        response.read()
+    response: Response = _run(_request(Exchange, method, url, stream=stream, **options))
     return response
 
 
@@ -1567,9 +1569,7 @@ def post(url: str, **options: Any) -> Response:
 
 async def async_request(method: str, url: str, *, stream: bool = False, **options: Any) -> AsyncResponse:
     """`request` on asyncio: `async with await async_request(method, url, stream=True) as response: ...`"""
-    response: AsyncResponse = await _request(AsyncExchange, method, url, **options)
-    if not stream:
-        await response.aread()
+    response: AsyncResponse = await _request(AsyncExchange, method, url, stream=stream, **options)
     return response
 
 
