@@ -211,7 +211,7 @@ class Request:
             raise TypeError("content is bytes")
         self.method = method
         self.url = url if isinstance(url, URL) else URL(url)
-        self.content = content
+        self.content = None if content is None else bytes(content)
         self.headers: list[tuple[str, str]] = []
         for name, value in headers.items() if hasattr(headers, "items") else headers or ():
             self._add(name, value)
@@ -229,27 +229,26 @@ class Request:
             raise InvalidRequestError(f"the value of the header {name} has characters beyond Latin-1")
         self.headers.append((name, value.strip(" \t")))
 
-    def encode(self, proxy: URL | None = None) -> bytes:
-        """Head and body (RFC 9112, 2.1, 3); with `proxy` in the form for one (3.2.2)."""
-        target = self.url.target
-        lines = [("Host", self.url.authority)]
-        defaults = {"User-Agent": "stdlib-sse", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+    def lines(self, proxy: URL | None = None) -> list[tuple[str, str]]:
+        """Ours, but for those the caller has, and the caller's."""
+        ours = {"Host": self.url.authority, "User-Agent": "stdlib-sse", "Accept": "*/*"}
+        ours["Accept-Encoding"] = "gzip, deflate"
         if self.url.userinfo is not None:
-            defaults["Authorization"] = _basic(self.url.userinfo)
-        if proxy is not None:
-            target = str(self.url)
-            if proxy.userinfo is not None:
-                defaults["Proxy-Authorization"] = _basic(proxy.userinfo)
+            ours["Authorization"] = _basic(self.url.userinfo)
+        if proxy is not None and proxy.userinfo is not None:
+            ours["Proxy-Authorization"] = _basic(proxy.userinfo)
         given = {name.lower() for name, _ in self.headers}
-        if "host" in given:
-            lines.clear()
-        lines += [line for line in defaults.items() if line[0].lower() not in given]
-        lines += self.headers
+        lines = [line for line in ours.items() if line[0].lower() not in given] + self.headers
         lines.append(("Connection", "close"))  # RFC 9112, 9.3: a client without persistent connections says so
         if self.content is not None or self.method in ("POST", "PUT", "PATCH"):
             lines.append(("Content-Length", str(len(self.content or b""))))
-        head = f"{self.method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
-        return head.encode("latin-1") + b"\r\n" + bytes(self.content or b"")
+        return lines
+
+    def encode(self, proxy: URL | None = None) -> bytes:
+        """Head and body (RFC 9112, 2.1, 3); with `proxy` in the form for one (3.2.2)."""
+        target = self.url.target if proxy is None else str(self.url)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in self.lines(proxy))
+        return f"{self.method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + (self.content or b"")
 
     def redirected(self, status: int, headers: Headers, hops: list[str], most: int, confined: bool) -> Request | None:
         """The request that follows this answer, `None` if it is no redirect (Fetch, "HTTP-redirect fetch").
@@ -1553,8 +1552,7 @@ def request(method: str, url: str, *, stream: bool = False, **options: Any) -> R
     `ProtocolError`, `CertificateError`, `RedirectError`, `BodyError` (`ConnectionError`s); `RequestTimeout`
     (a `TimeoutError`).
     """
-    response: Response = _run(_request(Exchange, method, url, stream=stream, **options))
-    return response
+    return _run(_request(Exchange, method, url, stream=stream, **options))  # type: ignore[no-any-return]
 
 
 def get(url: str, **options: Any) -> Response:
@@ -1569,8 +1567,7 @@ def post(url: str, **options: Any) -> Response:
 
 async def async_request(method: str, url: str, *, stream: bool = False, **options: Any) -> AsyncResponse:
     """`request` on asyncio: `async with await async_request(method, url, stream=True) as response: ...`"""
-    response: AsyncResponse = await _request(AsyncExchange, method, url, stream=stream, **options)
-    return response
+    return await _request(AsyncExchange, method, url, stream=stream, **options)  # type: ignore[no-any-return]
 
 
 async def async_get(url: str, **options: Any) -> AsyncResponse:
@@ -1586,25 +1583,29 @@ async def async_post(url: str, **options: Any) -> AsyncResponse:
 # --- web applications called in-process -------------------------------------------------------------------------
 
 
-class _InProcess:
-    """A response that comes from an application instead of a connection."""
+class _InProcess(Exchange):
+    """An exchange with an application, which is a wire too: what it answers is received, as a server would send it."""
 
-    def __init__(self, url: str, status: int, reason: str, headers: Headers) -> None:
-        self.url, self.status_code, self.reason, self.headers = url, status, reason, headers
-        coding = _coding(headers)
-        self._decoder = _Decoder(coding) if coding else None
+    def __init__(self, wire: Callable[[Request], Any]) -> None:
+        super().__init__(uds="")  # as with a Unix socket, no other origin can be reached
+        self._to_application = wire
 
-    def _decoded(self, piece: bytes) -> Iterator[bytes]:
-        if self._decoder is None:
-            if piece:
-                yield piece
-        else:
-            self._decoder.give(piece)
-            while data := self._decoder.take():
-                yield data
+    async def _send(self, request: Request, expires: float | None) -> ResponseParser:
+        self._wire = self._stream = self._to_application(request)
+        return await self._head(request.method)
 
 
-def _failed(error: Exception | None) -> RuntimeError:
+class _AsyncInProcess(_InProcess, AsyncExchange):
+    """The same on asyncio."""
+
+
+def _answer_head(status: str, lines: Iterable[tuple[str, str]]) -> bytes:
+    """Without Transfer-Encoding: chunks are the server's business (RFC 9112, 6.1), and there are none."""
+    fields = [f"{name}: {value}" for name, value in lines if name.lower() != "transfer-encoding"]
+    return "\r\n".join([f"HTTP/1.1 {status}", *fields, "", ""]).encode("latin-1")
+
+
+def _failed(error: Exception) -> RuntimeError:
     """What the caller gets for an application's OSError, which would look like a lost connection."""
     return RuntimeError(f"the application failed: {type(error).__name__}: {error}")
 
@@ -1621,84 +1622,69 @@ class WSGITransport:
 
     def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
-    ) -> _WSGIResponse:
-        request: Request | None = Request(method, url, headers, content)
-        hops = [url.partition("?")[0]]
-        while request is not None:
-            response = _WSGIResponse(self.app, self._environ(request), str(request.url))
-            try:
-                request = request.redirected(response.status_code, response.headers, hops, 20, True)
-            except RedirectError:
-                response.close()
-                raise
-            if request is not None:
-                response.close()
-        return response
+    ) -> Response:
+        exchange = _InProcess(lambda request: _WSGIWire(self.app, request))
+        return _run(_open(exchange, Request(method, url, headers, content), timeout))  # type: ignore[no-any-return]
 
-    def _environ(self, request: Request) -> dict[str, Any]:
+
+class _WSGIWire:
+    """A call of the application, which runs when something is to be received."""
+
+    def __init__(self, app: Callable[..., Any], request: Request) -> None:
+        self.closed = self._started = self._sent = False
+        self._ready: list[bytes] = []  # the head, and what is written, go before the iterable's next piece
+        self._result: Any = None
+        self._pieces = filter(None, self._call(app, request))
+
+    def _call(self, app: Callable[..., Any], request: Request) -> Iterator[bytes]:
         import io
         import sys
+        from itertools import chain
         from urllib.parse import unquote_to_bytes
 
-        content = bytes(request.content or b"")
         path, _, query = request.url.target.partition("?")
         environ: dict[str, Any] = {
             "REQUEST_METHOD": request.method, "SCRIPT_NAME": "", "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
             "QUERY_STRING": query, "SERVER_NAME": request.url.host, "SERVER_PORT": str(request.url.port),
-            "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": request.url.authority,
-            "CONTENT_LENGTH": str(len(content)), "wsgi.version": (1, 0), "wsgi.url_scheme": request.url.scheme,
-            "wsgi.input": io.BytesIO(content), "wsgi.errors": sys.stderr, "wsgi.multithread": True,
-            "wsgi.multiprocess": False, "wsgi.run_once": False,
+            "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "wsgi.version": (1, 0),
+            "wsgi.url_scheme": request.url.scheme, "wsgi.input": io.BytesIO(request.content or b""),
+            "wsgi.errors": sys.stderr, "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False,
         }  # fmt: skip
-        for name, value in request.headers:
+        for name, value in request.lines():
             key = name.upper().replace("-", "_")
-            environ[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value
-        return environ
-
-
-class _WSGIResponse(_InProcess):
-    def __init__(self, app: Callable[..., Any], environ: dict[str, Any], url: str) -> None:
-        self._started: list[Any] = []  # status, headers
-        self._written: list[bytes] = []  # pieces to hand over before the iterator's next one
-        self._iterating = self.closed = False
-        try:
-            self._result = app(environ, self._start_response)
-            self._iterator = iter(self._result)
-            while not self._started:  # which may be as late as with the first piece that is not empty
-                self._written.append(next(self._iterator))
-        except StopIteration:
-            raise RuntimeError("the application did not call start_response") from None
-        except (OSError, EOFError) as error:
-            raise _failed(error) from error
-        status, _, reason = self._started[0].partition(" ")
-        super().__init__(url, int(status), reason, Headers(self._started[1]))
+            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+        self._result = app(environ, self._start_response)
+        for piece in chain([b""], self._result, [b""]):  # the head waits for no piece; one may be written at the end
+            self._ready.append(piece)
+            data = b"".join(self._ready)
+            self._ready.clear()
+            yield data
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        if exc_info and self._iterating:
+        if exc_info and self._sent:
             raise exc_info[1].with_traceback(exc_info[2])
-        self._started = [status, headers]
-        return self._written.append
+        self._started = True
+        self._ready[:] = [_answer_head(status, headers)]
+        return self._ready.append
 
-    def iter_bytes(self) -> Iterator[bytes]:
-        self._iterating = True
+    async def recv(self) -> bytes:
         try:
-            while not self.closed:
-                if not self._written:
-                    piece = next(self._iterator, None)
-                    if piece is None:
-                        break
-                    self._written.append(piece)
-                yield from self._decoded(self._written.pop(0))
+            data = b"" if self.closed else next(self._pieces, b"")
         except (OSError, EOFError) as error:
             raise _failed(error) from error
-        finally:
-            self.close()
+        if not self._started:
+            raise RuntimeError("the application did not call start_response")
+        self._sent = True
+        return data
 
-    def close(self) -> None:
+    def interrupt(self) -> None:
         if not self.closed:
             self.closed = True
             if hasattr(self._result, "close"):
                 self._result.close()
+
+    async def release(self) -> None:
+        self.interrupt()
 
 
 class ASGITransport:
@@ -1711,138 +1697,123 @@ class ASGITransport:
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self.app = app
-        self._lifespan: _ASGITask | None = None
+        self._lifespan: _ASGIWire | None = None
 
     async def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
-    ) -> _ASGIResponse:
-        request: Request | None = Request(method, url, headers, content)
-        hops = [url.partition("?")[0]]
-        while request is not None:
-            response = await self._respond(request)
-            try:
-                request = request.redirected(response.status_code, response.headers, hops, 20, True)
-            except RedirectError:
-                await response.aclose()
-                raise
-            if request is not None:
-                await response.aclose()
-        return response
+    ) -> AsyncResponse:
+        request = Request(method, url, headers, content)
+        return await _open(_AsyncInProcess(self._wire), request, timeout)  # type: ignore[no-any-return]
 
-    async def _respond(self, request: Request) -> _ASGIResponse:
+    def _wire(self, request: Request) -> _ASGIWire:
         from urllib.parse import unquote
 
-        content = bytes(request.content or b"")
         path, _, query = request.url.target.partition("?")
-        lines = [("host", request.url.authority), *request.headers]
-        if request.content is not None:
-            lines.append(("content-length", str(len(content))))
         scope = {
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1",
-            "method": request.method,
-            "scheme": request.url.scheme, "path": unquote(path), "raw_path": path.encode(), "root_path": "",
-            "query_string": query.encode(), "headers": [(n.lower().encode(), v.encode("latin-1")) for n, v in lines],
-            "client": ("127.0.0.1", 0), "server": (request.url.host, request.url.port),
+            "method": request.method, "scheme": request.url.scheme, "path": unquote(path), "raw_path": path.encode(),
+            "root_path": "", "query_string": query.encode(), "client": ("127.0.0.1", 0),
+            "server": (request.url.host, request.url.port),
+            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in request.lines()],
         }  # fmt: skip
-        task = _ASGITask(self.app, scope, {"type": "http.request", "body": content, "more_body": False})
-        try:
-            start = await task.sent("http.response.start")
-        except BaseException:
-            await task.end()
-            raise
-        fields = Headers((n.decode("latin-1"), v.decode("latin-1")) for n, v in start.get("headers", ()))
-        return _ASGIResponse(str(request.url), start["status"], "", fields, task)
+        body = {"type": "http.request", "body": request.content or b"", "more_body": False}
+        return _ASGIWire(self.app, scope, body, {"type": "http.disconnect"})
 
     async def __aenter__(self) -> ASGITransport:
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
-        self._lifespan = _ASGITask(self.app, scope, {"type": "lifespan.startup"})
+        startup, shutdown = {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}
+        self._lifespan = _ASGIWire(self.app, scope, startup, shutdown)
         await self._lifespan.sent("lifespan.startup.complete")
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         if self._lifespan is not None:
-            await self._lifespan.end({"type": "lifespan.shutdown"})
-
-
-class _ASGIResponse(_InProcess):
-    def __init__(self, url: str, status: int, reason: str, headers: Headers, task: _ASGITask) -> None:
-        super().__init__(url, status, reason, headers)
-        self._task = task
-
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        more = True
-        while more:
-            message = await self._task.sent("http.response.body")
-            more = message.get("more_body", False)
-            for piece in self._decoded(message.get("body", b"")):
-                yield piece
-
-    async def aclose(self) -> None:
-        await self._task.end()
+            await self._lifespan.release()
+            self._lifespan.check()
 
 
 _GRACE = 0.5  # seconds between the disconnect and the cancellation
 
 
-class _ASGITask:
-    """A running application, what it is to receive, and what it has sent, each message until it is taken."""
+class _ASGIWire:
+    """A running application: what it receives first and last, and what it has sent, each message until it is taken."""
 
-    def __init__(self, app: Callable[..., Any], scope: dict[str, Any], first: dict[str, Any]) -> None:
+    def __init__(self, app: Callable[..., Any], scope: Any, first: Any, last: Any) -> None:
         import asyncio
 
-        self._inbox: asyncio.Queue[Any] = asyncio.Queue()
-        self._outbox: asyncio.Queue[Any] = asyncio.Queue()
-        self._inbox.put_nowait(first)
-        self._ending = False
+        self._first, self._last = first, last
+        self._gone = asyncio.Event()  # the client
+        self._messages: asyncio.Queue[Any] = asyncio.Queue()  # `None`: no more will come
+        self._due = "http.response.start"
         self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
-        self._task.add_done_callback(lambda _: self._outbox.put_nowait(None))
+        self._task.add_done_callback(lambda _: self._messages.put_nowait(None))
+
+    @property
+    def closed(self) -> bool:
+        return self._gone.is_set()
 
     async def _receive(self) -> Any:
-        message = await self._inbox.get()
-        if self._ending:
-            self._inbox.put_nowait(message)  # gone is gone, however often it is asked
-        return message
+        if self._first is None:
+            await self._gone.wait()
+            return self._last  # gone is gone, however often it is asked
+        first, self._first = self._first, None
+        return first
 
     async def _send(self, message: Any) -> None:
-        if self._ending and message["type"].startswith("http."):
+        if self.closed and message["type"].startswith("http."):
             raise ConnectionResetError("the client has gone")  # as ASGI 2.4 has it
-        self._outbox.put_nowait(message)
-        if not self._ending:
-            await self._outbox.join()
+        self._messages.put_nowait(message)
+        if not self.closed:
+            await self._messages.join()
 
     async def sent(self, kind: str) -> Any:
         """The application's next message. Raises what the application raised instead."""
-        message = await self._outbox.get()
-        self._outbox.task_done()
+        message = await self._messages.get()
+        self._messages.task_done()
         if message is None:
-            self._outbox.put_nowait(None)
-            self._check()
+            self._messages.put_nowait(None)
+            if self.closed:
+                raise _Closed
+            self.check()
             raise BodyError("the application ended before its answer was complete")
         if message["type"] != kind:
             raise RuntimeError(f"the application sent {message['type']!r} where {kind!r} is due")
         return message
 
-    def _check(self) -> None:
-        error = None if self._task.cancelled() else self._task.exception()
-        if isinstance(error, (OSError, EOFError)):
+    def check(self) -> None:
+        """Raise what the application raised."""
+        try:
+            if not self._task.cancelled():
+                self._task.result()
+        except (OSError, EOFError) as error:
             raise _failed(error) from error
-        if error is not None:
-            raise error
 
-    async def end(self, message: Any = None) -> None:
+    async def recv(self) -> bytes:
+        while self._due:
+            message = await self.sent(self._due)
+            if self._due == "http.response.start":
+                self._due = "http.response.body"
+                lines = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in message.get("headers", ())]
+                return _answer_head(str(message["status"]), lines)
+            if not message.get("more_body"):
+                self._due = ""
+            if message.get("body"):
+                return bytes(message["body"])
+        return b""
+
+    def interrupt(self) -> None:
+        self._gone.set()
+        while not self._messages.empty():  # who waits in `send` goes on
+            self._messages.get_nowait()
+            self._messages.task_done()
+        self._messages.put_nowait(None)
+
+    async def release(self) -> None:
         import asyncio
 
-        if not self._ending:
-            self._ending = True
-            self._inbox.put_nowait(message or {"type": "http.disconnect"})
-            while not self._outbox.empty():
-                self._outbox.get_nowait()
-                self._outbox.task_done()
-            await asyncio.wait({self._task}, timeout=_GRACE)
-            if not self._task.done():
-                self._task.cancel()
-                await asyncio.wait({self._task})
-            if message is not None:
-                self._check()
-            elif not self._task.cancelled():
-                self._task.exception()  # it was told to stop: how it did is nobody's business
+        self.interrupt()
+        await asyncio.wait({self._task}, timeout=_GRACE)
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        if not self._task.cancelled():
+            self._task.exception()  # it was told to stop: how it did is nobody's business
