@@ -9,8 +9,8 @@
 In reading order: errors; what is sent (URL, request, redirects, proxies); ``ResponseParser`` (bytes in, head and body
 out, no I/O); TLS over two memory buffers; the two shells that do I/O, ``_BlockingWire`` on sockets and ``_AsyncWire``
 on asyncio; ``Exchange`` and ``AsyncExchange``, one request and its answer, written once for both; responses and
-``request``/``get``/``post`` and their ``async_`` twins; ``ASGITransport`` and ``WSGITransport``, web applications
-called in-process. One connection for each request, no pool: made for answers that last.
+``request``/``get``/``post`` and their ``async_`` twins; ``ASGITransport`` and ``WSGITransport``, web applications in
+the place of a wire. One connection for each request, no pool: made for answers that last.
 """
 
 from __future__ import annotations
@@ -116,50 +116,39 @@ def _shown(text: str) -> str:
 # --- what is sent -----------------------------------------------------------------------------------------------
 
 _URL = re.compile(
-    r"(?i:(https?))://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?([/?][^#]*)?(#.*)?"
+    r"(?i:(https?))://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?([/?][^#]*)?(?:#.*)?"
 )
 _UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")  # neither reserved nor unreserved (RFC 3986, 2.2, 2.3), nor "%"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
-_NOT_IN_FIELD = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
-_FRAMING = frozenset(
-    "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
-)
-_ACROSS_ORIGINS = frozenset(
-    "accept accept-encoding accept-language cache-control content-type last-event-id user-agent".split()
-)
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FIELD_VALUE = re.compile(r"[\t -~\x80-\xff]*")  # RFC 9110, 5.5
+# Header lines that are for this client to set, and those that another origin may see
+_OURS = set("connection content-length expect keep-alive proxy-connection te trailer transfer-encoding upgrade".split())
+_HARMLESS = set("accept accept-encoding accept-language cache-control content-type last-event-id user-agent".split())
 
 
 class URL:
     """An http or https URL taken apart. Raises `InvalidRequestError` without repeating what may be secret."""
 
-    __slots__ = ("authority", "host", "port", "scheme", "target", "userinfo")
+    __slots__ = ("authority", "host", "origin", "port", "scheme", "target", "userinfo")
 
     def __init__(self, text: str) -> None:
         match = _URL.fullmatch(text) if not _CONTROL.search(text) else None
         if match is None:
             raise InvalidRequestError("not a URL of the form http(s)://host[:port][/path][?query], or one with control"
                                       " characters")  # fmt: skip
-        scheme, self.userinfo, host, port, target, _ = match.groups()
+        scheme, self.userinfo, host, port, target = match.groups()
         self.scheme = scheme.lower()
         self.host = _host(host)
-        self.port = int(port[:6]) if port else self.default_port
+        default = 443 if self.scheme == "https" else 80
+        self.port = int(port[:6]) if port else default
         if not 0 < self.port < 65536:
             raise InvalidRequestError("the port of a URL is a number from 1 to 65535")
+        self.origin = (self.scheme, self.host, self.port)
         name = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
-        self.authority = name if self.port == self.default_port else f"{name}:{self.port}"
-        target = target or "/"
-        raw = (target if target[0] == "/" else "/" + target).encode("utf-8", "surrogatepass")
-        self.target = _UNENCODED.sub(lambda m: b"%%%02X" % m[0][0], raw).decode()
-
-    @property
-    def default_port(self) -> int:
-        return 443 if self.scheme == "https" else 80
-
-    @property
-    def origin(self) -> tuple[str, str, int]:
-        return self.scheme, self.host, self.port
+        self.authority = name if self.port == default else f"{name}:{self.port}"
+        target = "/" + (target or "").removeprefix("/")
+        self.target = _UNENCODED.sub(lambda m: b"%%%02X" % m[0][0], target.encode("utf-8", "surrogatepass")).decode()
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target}"
@@ -214,20 +203,15 @@ class Request:
         self.content = None if content is None else bytes(content)
         self.headers: list[tuple[str, str]] = []
         for name, value in headers.items() if hasattr(headers, "items") else headers or ():
-            self._add(name, value)
-
-    def _add(self, name: str, value: str) -> None:
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError("names and values of headers are strings")
-        if not _TOKEN.fullmatch(name):
-            raise InvalidRequestError(f"{_shown(name[:40])!r} is not the name of a header")
-        if name.lower() in _FRAMING:
-            raise InvalidRequestError(f"the header {name} is for this client to set")
-        if _NOT_IN_FIELD.search(value):
-            raise InvalidRequestError(f"the value of the header {name} has control characters")
-        if not value.isascii() and max(value) > "\xff":
-            raise InvalidRequestError(f"the value of the header {name} has characters beyond Latin-1")
-        self.headers.append((name, value.strip(" \t")))
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise TypeError("names and values of headers are strings")
+            if not _TOKEN.fullmatch(name):
+                raise InvalidRequestError(f"{_shown(name[:40])!r} is not the name of a header")
+            if name.lower() in _OURS:
+                raise InvalidRequestError(f"the header {name} is for this client to set")
+            if not _FIELD_VALUE.fullmatch(value):
+                raise InvalidRequestError(f"the header {name} has control characters or some beyond Latin-1")
+            self.headers.append((name, value.strip(" \t")))
 
     def lines(self, proxy: URL | None = None) -> list[tuple[str, str]]:
         """Ours, but for those the caller has, and the caller's."""
@@ -256,14 +240,14 @@ class Request:
         `hops` are the URLs so far, as they may be shown; `most` of them are followed; `confined`: to this origin.
         Raises `RedirectError` for what must not be followed.
         """
-        location = headers.get("location", "") if status in _REDIRECTS else ""
+        location = headers.get("location", "") if status in (301, 302, 303, 307, 308) else ""
         if not location or most < 0:
             return None
         try:
             if len(hops) > most:
                 raise RedirectError(f"more than {most} redirects")
             url = self._location(location)
-            same, upgraded = self._same_origin(url)
+            same = url.origin == self.url.origin
             if confined and not same:
                 raise RedirectError(f"to {url.shown()}, which cannot be reached this way")
             if self.url.scheme == "https" and url.scheme == "http":
@@ -273,12 +257,12 @@ class Request:
             if (status == 303 and method not in ("GET", "HEAD")) or (status in (301, 302) and method == "POST"):
                 method, content = "GET", None
                 lines = [line for line in lines if not line[0].lower().startswith("content-")]
-            if same or upgraded:
+            if same or (self.url.origin, url.origin) == (("http", url.host, 80), ("https", url.host, 443)):
                 url.userinfo = self.url.userinfo
+            elif content is not None:
+                raise RedirectError("a body is not sent to another origin")
             else:
-                if content is not None:
-                    raise RedirectError("a body is not sent to another origin")
-                lines = [line for line in lines if line[0].lower() in _ACROSS_ORIGINS]
+                lines = [line for line in lines if line[0].lower() in _HARMLESS]
         except RedirectError as error:
             raise RedirectError(f"redirect {status}, {' -> '.join(hops)}: {error}") from None
         return Request(method, url, lines, content)
@@ -297,11 +281,6 @@ class Request:
         url.userinfo = None
         return url
 
-    def _same_origin(self, url: URL) -> tuple[bool, bool]:
-        """Is it this request's origin, or the same host's https?"""
-        before, after = self.url.origin, url.origin
-        return before == after, before == ("http", after[1], 80) and after == ("https", after[1], 443)
-
 
 def _proxy(text: str) -> URL | None:
     """The proxy that an option or a variable names."""
@@ -315,23 +294,22 @@ def _proxy_for(url: URL, option: str | None) -> URL | None:
     """`option`, or what the environment says of this URL."""
     if option is not None:
         return _proxy(option)
-    get = os.environ.get
-    text = get(f"{url.scheme}_proxy") or get(f"{url.scheme.upper()}_PROXY") or ""
-    if text and url.scheme == "http" and "REQUEST_METHOD" in os.environ:
-        text = get("http_proxy") or ""  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
-    text = text or get("all_proxy") or get("ALL_PROXY") or ""
-    if not text:
-        return None
-    excluded = get("no_proxy") or get("NO_PROXY") or ""
-    if any(_matches(url, rule) for rule in re.split(r"[\s,]+", excluded.lower()) if rule):
+    if url.scheme == "http" and "REQUEST_METHOD" in os.environ:
+        text = os.environ.get("http_proxy")  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
+    else:
+        text = _variable(f"{url.scheme}_proxy")
+    text = text or _variable("all_proxy")
+    if text and any(_matches(url, rule) for rule in re.split(r"[\s,]+", _variable("no_proxy").lower())):
         return None
     return _proxy(text)
 
 
+def _variable(name: str) -> str:
+    return os.environ.get(name) or os.environ.get(name.upper()) or ""
+
+
 def _matches(url: URL, rule: str) -> bool:
     """Does this item of NO_PROXY mean the URL? `*`, a domain or suffix, an address or network, each with a port."""
-    if rule == "*":
-        return True
     host = url.host.partition("%")[0].removesuffix(".")
     match = re.fullmatch(r"(?:\[(.*)\]|([^:]*))(?::([0-9]+))?", rule)
     if match is not None:
@@ -345,8 +323,8 @@ def _matches(url: URL, rule: str) -> bool:
             return ip_address(host) in ip_network(rule, strict=False)
         except ValueError:
             return False
-    rule = rule.removeprefix("*").strip(".")
-    return bool(rule) and (host == rule or host.endswith("." + rule))
+    suffix = rule.removeprefix("*").strip(".")
+    return rule == "*" or (suffix != "" and f".{host}".endswith(f".{suffix}"))
 
 
 # --- what is received: RFC 9112, without I/O --------------------------------------------------------------------
