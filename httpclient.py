@@ -1355,10 +1355,8 @@ class _Answer:
 
     def __init__(self, exchange: Exchange, parser: ResponseParser, url: URL) -> None:
         self._exchange = exchange
-        self.status_code = parser.status_code
-        self.reason = parser.reason
-        self.http_version = parser.http_version
-        self.headers = parser.headers
+        self.status_code, self.reason = parser.status_code, parser.reason
+        self.http_version, self.headers = parser.http_version, parser.headers
         self.url = str(url)  # the final one, without user-info and fragment
         self._content: bytes | None = None
 
@@ -1399,6 +1397,7 @@ class _Answer:
         return json.loads(self.content)
 
     async def _read(self) -> bytes:
+        """All of the body, however large; kept as `content`."""
         if self._content is None:
             pieces = []
             try:
@@ -1453,9 +1452,7 @@ class AsyncResponse(_Answer):
             for line in lines.feed(await self._exchange.read()):
                 yield line
 
-    async def aread(self) -> bytes:
-        """As `Response.read`."""
-        return await self._read()
+    aread = _Answer._read
 
     async def aclose(self) -> None:
         await self._exchange.release()
@@ -1477,23 +1474,11 @@ async def _open(exchange: Exchange, request: Request, timeout: float | None) -> 
 
 
 async def _request(
-    exchange: Callable[..., Exchange],
-    method: str,
-    url: str,
-    *,
-    stream: bool = False,
-    headers: Any = None,
-    params: Any = None,
-    json: Any = None,
-    content: bytes | str | None = None,
-    timeout: float | None = 30.0,
-    idle_timeout: float | None = 300.0,
-    verify: Any = True,
-    proxy: str | None = None,
-    uds: str | None = None,
-    follow_redirects: bool = True,
-    max_redirects: int = 20,
-) -> Any:
+    exchange: Callable[..., Exchange], method: str, url: str, *, stream: bool, headers: Any = None, params: Any = None,
+    json: Any = None, content: bytes | str | None = None, timeout: float | None = 30.0,
+    idle_timeout: float | None = 300.0, verify: Any = True, proxy: str | None = None, uds: str | None = None,
+    follow_redirects: bool = True, max_redirects: int = 20,
+) -> Any:  # fmt: skip
     """What both worlds make of the options."""
     if json is not None:
         from json import dumps
@@ -1510,8 +1495,8 @@ async def _request(
     request = Request(method, url, headers, content.encode() if isinstance(content, str) else content)
     if json is not None and not any(name.lower() == "content-type" for name, _ in request.headers):
         request.headers.append(("Content-Type", "application/json"))
-    options = (verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
-    response = await _open(exchange(*options), request, timeout)
+    opened = exchange(verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
+    response = await _open(opened, request, timeout)
     if not stream:
         await response._read()
     return response
@@ -1602,7 +1587,8 @@ class WSGITransport:
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
     ) -> Response:
         exchange = _InProcess(lambda request: _WSGIWire(self.app, request))
-        return _run(_open(exchange, Request(method, url, headers, content), timeout))  # type: ignore[no-any-return]
+        request = Request(method, url, headers, content)
+        return _run(_open(exchange, request, timeout))  # type: ignore[no-any-return]
 
 
 class _WSGIWire:
@@ -1612,7 +1598,7 @@ class _WSGIWire:
         self.closed = self._started = self._sent = False
         self._ready: list[bytes] = []  # the head, and what is written, go before the iterable's next piece
         self._result: Any = None
-        self._pieces = filter(None, self._call(app, request))
+        self._pieces: Iterator[bytes] = filter(None, self._call(app, request))
 
     def _call(self, app: Callable[..., Any], request: Request) -> Iterator[bytes]:
         import io
@@ -1647,7 +1633,7 @@ class _WSGIWire:
 
     async def recv(self) -> bytes:
         try:
-            data = b"" if self.closed else next(self._pieces, b"")
+            data = next(self._pieces, b"")
         except (OSError, EOFError) as error:
             raise _failed(error) from error
         if not self._started:
@@ -1658,6 +1644,7 @@ class _WSGIWire:
     def interrupt(self) -> None:
         if not self.closed:
             self.closed = True
+            self._pieces = iter(())  # the call refers to this wire: without it nothing waits for the garbage collector
             if hasattr(self._result, "close"):
                 self._result.close()
 
@@ -1675,7 +1662,7 @@ class ASGITransport:
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self.app = app
-        self._lifespan: _ASGIWire | None = None
+        self._lifespan: Any = None
 
     async def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
@@ -1699,15 +1686,13 @@ class ASGITransport:
 
     async def __aenter__(self) -> ASGITransport:
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
-        startup, shutdown = {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}
-        self._lifespan = _ASGIWire(self.app, scope, startup, shutdown)
+        self._lifespan = _ASGIWire(self.app, scope, {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
         await self._lifespan.sent("lifespan.startup.complete")
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        if self._lifespan is not None:
-            await self._lifespan.release()
-            self._lifespan.check()
+        await self._lifespan.release()
+        self._lifespan.check()
 
 
 _GRACE = 0.5  # seconds between the disconnect and the cancellation
