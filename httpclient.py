@@ -9,8 +9,8 @@
 In reading order: errors; what is sent (URL, request, redirects, proxies); ``ResponseParser`` (bytes in, head and body
 out, no I/O); TLS over two memory buffers; the two shells that do I/O, ``_BlockingWire`` on sockets and ``_AsyncWire``
 on asyncio; ``Exchange`` and ``AsyncExchange``, one request and its answer, written once for both; responses and
-``request``/``get``/``post`` and their ``async_`` twins; ``ASGITransport`` and ``WSGITransport``, web applications
-called in-process. One connection for each request, no pool: made for answers that last.
+``request``/``get``/``post`` and their ``async_`` twins; ``ASGITransport`` and ``WSGITransport``, web applications in
+the place of a wire. One connection for each request, no pool: made for answers that last.
 """
 
 from __future__ import annotations
@@ -116,50 +116,39 @@ def _shown(text: str) -> str:
 # --- what is sent -----------------------------------------------------------------------------------------------
 
 _URL = re.compile(
-    r"(?i:(https?))://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?([/?][^#]*)?(#.*)?"
+    r"(?i:(https?))://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?([/?][^#]*)?(?:#.*)?"
 )
 _UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")  # neither reserved nor unreserved (RFC 3986, 2.2, 2.3), nor "%"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
-_NOT_IN_FIELD = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
-_FRAMING = frozenset(
-    "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
-)
-_ACROSS_ORIGINS = frozenset(
-    "accept accept-encoding accept-language cache-control content-type last-event-id user-agent".split()
-)
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FIELD_VALUE = re.compile(r"[\t -~\x80-\xff]*")  # RFC 9110, 5.5
+# Header lines that are for this client to set, and those that another origin may see
+_OURS = set("connection content-length expect keep-alive proxy-connection te trailer transfer-encoding upgrade".split())
+_HARMLESS = set("accept accept-encoding accept-language cache-control content-type last-event-id user-agent".split())
 
 
 class URL:
     """An http or https URL taken apart. Raises `InvalidRequestError` without repeating what may be secret."""
 
-    __slots__ = ("authority", "host", "port", "scheme", "target", "userinfo")
+    __slots__ = ("authority", "host", "origin", "port", "scheme", "target", "userinfo")
 
     def __init__(self, text: str) -> None:
         match = _URL.fullmatch(text) if not _CONTROL.search(text) else None
         if match is None:
             raise InvalidRequestError("not a URL of the form http(s)://host[:port][/path][?query], or one with control"
                                       " characters")  # fmt: skip
-        scheme, self.userinfo, host, port, target, _ = match.groups()
+        scheme, self.userinfo, host, port, target = match.groups()
         self.scheme = scheme.lower()
         self.host = _host(host)
-        self.port = int(port[:6]) if port else self.default_port
+        default = 443 if self.scheme == "https" else 80
+        self.port = int(port[:6]) if port else default
         if not 0 < self.port < 65536:
             raise InvalidRequestError("the port of a URL is a number from 1 to 65535")
+        self.origin = (self.scheme, self.host, self.port)
         name = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
-        self.authority = name if self.port == self.default_port else f"{name}:{self.port}"
-        target = target or "/"
-        raw = (target if target[0] == "/" else "/" + target).encode("utf-8", "surrogatepass")
-        self.target = _UNENCODED.sub(lambda m: b"%%%02X" % m[0][0], raw).decode()
-
-    @property
-    def default_port(self) -> int:
-        return 443 if self.scheme == "https" else 80
-
-    @property
-    def origin(self) -> tuple[str, str, int]:
-        return self.scheme, self.host, self.port
+        self.authority = name if self.port == default else f"{name}:{self.port}"
+        target = "/" + (target or "").removeprefix("/")
+        self.target = _UNENCODED.sub(lambda m: b"%%%02X" % m[0][0], target.encode("utf-8", "surrogatepass")).decode()
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target}"
@@ -211,45 +200,39 @@ class Request:
             raise TypeError("content is bytes")
         self.method = method
         self.url = url if isinstance(url, URL) else URL(url)
-        self.content = content
+        self.content = None if content is None else bytes(content)
         self.headers: list[tuple[str, str]] = []
         for name, value in headers.items() if hasattr(headers, "items") else headers or ():
-            self._add(name, value)
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise TypeError("names and values of headers are strings")
+            if not _TOKEN.fullmatch(name):
+                raise InvalidRequestError(f"{_shown(name[:40])!r} is not the name of a header")
+            if name.lower() in _OURS:
+                raise InvalidRequestError(f"the header {name} is for this client to set")
+            if not _FIELD_VALUE.fullmatch(value):
+                raise InvalidRequestError(f"the header {name} has control characters or some beyond Latin-1")
+            self.headers.append((name, value.strip(" \t")))
 
-    def _add(self, name: str, value: str) -> None:
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError("names and values of headers are strings")
-        if not _TOKEN.fullmatch(name):
-            raise InvalidRequestError(f"{_shown(name[:40])!r} is not the name of a header")
-        if name.lower() in _FRAMING:
-            raise InvalidRequestError(f"the header {name} is for this client to set")
-        if _NOT_IN_FIELD.search(value):
-            raise InvalidRequestError(f"the value of the header {name} has control characters")
-        if not value.isascii() and max(value) > "\xff":
-            raise InvalidRequestError(f"the value of the header {name} has characters beyond Latin-1")
-        self.headers.append((name, value.strip(" \t")))
-
-    def encode(self, proxy: URL | None = None) -> bytes:
-        """Head and body (RFC 9112, 2.1, 3); with `proxy` in the form for one (3.2.2)."""
-        target = self.url.target
-        lines = [("Host", self.url.authority)]
-        defaults = {"User-Agent": "stdlib-sse", "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+    def lines(self, proxy: URL | None = None) -> list[tuple[str, str]]:
+        """Ours, but for those the caller has, and the caller's."""
+        ours = {"Host": self.url.authority, "User-Agent": "stdlib-sse", "Accept": "*/*"}
+        ours["Accept-Encoding"] = "gzip, deflate"
         if self.url.userinfo is not None:
-            defaults["Authorization"] = _basic(self.url.userinfo)
-        if proxy is not None:
-            target = str(self.url)
-            if proxy.userinfo is not None:
-                defaults["Proxy-Authorization"] = _basic(proxy.userinfo)
+            ours["Authorization"] = _basic(self.url.userinfo)
+        if proxy is not None and proxy.userinfo is not None:
+            ours["Proxy-Authorization"] = _basic(proxy.userinfo)
         given = {name.lower() for name, _ in self.headers}
-        if "host" in given:
-            lines.clear()
-        lines += [line for line in defaults.items() if line[0].lower() not in given]
-        lines += self.headers
+        lines = [line for line in ours.items() if line[0].lower() not in given] + self.headers
         lines.append(("Connection", "close"))  # RFC 9112, 9.3: a client without persistent connections says so
         if self.content is not None or self.method in ("POST", "PUT", "PATCH"):
             lines.append(("Content-Length", str(len(self.content or b""))))
-        head = f"{self.method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
-        return head.encode("latin-1") + b"\r\n" + bytes(self.content or b"")
+        return lines
+
+    def encode(self, proxy: URL | None = None) -> bytes:
+        """Head and body (RFC 9112, 2.1, 3); with `proxy` in the form for one (3.2.2)."""
+        target = self.url.target if proxy is None else str(self.url)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in self.lines(proxy))
+        return f"{self.method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + (self.content or b"")
 
     def redirected(self, status: int, headers: Headers, hops: list[str], most: int, confined: bool) -> Request | None:
         """The request that follows this answer, `None` if it is no redirect (Fetch, "HTTP-redirect fetch").
@@ -257,14 +240,14 @@ class Request:
         `hops` are the URLs so far, as they may be shown; `most` of them are followed; `confined`: to this origin.
         Raises `RedirectError` for what must not be followed.
         """
-        location = headers.get("location", "") if status in _REDIRECTS else ""
+        location = headers.get("location", "") if status in (301, 302, 303, 307, 308) else ""
         if not location or most < 0:
             return None
         try:
             if len(hops) > most:
                 raise RedirectError(f"more than {most} redirects")
             url = self._location(location)
-            same, upgraded = self._same_origin(url)
+            same = url.origin == self.url.origin
             if confined and not same:
                 raise RedirectError(f"to {url.shown()}, which cannot be reached this way")
             if self.url.scheme == "https" and url.scheme == "http":
@@ -274,12 +257,12 @@ class Request:
             if (status == 303 and method not in ("GET", "HEAD")) or (status in (301, 302) and method == "POST"):
                 method, content = "GET", None
                 lines = [line for line in lines if not line[0].lower().startswith("content-")]
-            if same or upgraded:
+            if same or (self.url.origin, url.origin) == (("http", url.host, 80), ("https", url.host, 443)):
                 url.userinfo = self.url.userinfo
+            elif content is not None:
+                raise RedirectError("a body is not sent to another origin")
             else:
-                if content is not None:
-                    raise RedirectError("a body is not sent to another origin")
-                lines = [line for line in lines if line[0].lower() in _ACROSS_ORIGINS]
+                lines = [line for line in lines if line[0].lower() in _HARMLESS]
         except RedirectError as error:
             raise RedirectError(f"redirect {status}, {' -> '.join(hops)}: {error}") from None
         return Request(method, url, lines, content)
@@ -298,11 +281,6 @@ class Request:
         url.userinfo = None
         return url
 
-    def _same_origin(self, url: URL) -> tuple[bool, bool]:
-        """Is it this request's origin, or the same host's https?"""
-        before, after = self.url.origin, url.origin
-        return before == after, before == ("http", after[1], 80) and after == ("https", after[1], 443)
-
 
 def _proxy(text: str) -> URL | None:
     """The proxy that an option or a variable names."""
@@ -316,23 +294,22 @@ def _proxy_for(url: URL, option: str | None) -> URL | None:
     """`option`, or what the environment says of this URL."""
     if option is not None:
         return _proxy(option)
-    get = os.environ.get
-    text = get(f"{url.scheme}_proxy") or get(f"{url.scheme.upper()}_PROXY") or ""
-    if text and url.scheme == "http" and "REQUEST_METHOD" in os.environ:
-        text = get("http_proxy") or ""  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
-    text = text or get("all_proxy") or get("ALL_PROXY") or ""
-    if not text:
-        return None
-    excluded = get("no_proxy") or get("NO_PROXY") or ""
-    if any(_matches(url, rule) for rule in re.split(r"[\s,]+", excluded.lower()) if rule):
+    if url.scheme == "http" and "REQUEST_METHOD" in os.environ:
+        text = os.environ.get("http_proxy")  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
+    else:
+        text = _variable(f"{url.scheme}_proxy")
+    text = text or _variable("all_proxy")
+    if text and any(_matches(url, rule) for rule in re.split(r"[\s,]+", _variable("no_proxy").lower())):
         return None
     return _proxy(text)
 
 
+def _variable(name: str) -> str:
+    return os.environ.get(name) or os.environ.get(name.upper()) or ""
+
+
 def _matches(url: URL, rule: str) -> bool:
     """Does this item of NO_PROXY mean the URL? `*`, a domain or suffix, an address or network, each with a port."""
-    if rule == "*":
-        return True
     host = url.host.partition("%")[0].removesuffix(".")
     match = re.fullmatch(r"(?:\[(.*)\]|([^:]*))(?::([0-9]+))?", rule)
     if match is not None:
@@ -346,8 +323,8 @@ def _matches(url: URL, rule: str) -> bool:
             return ip_address(host) in ip_network(rule, strict=False)
         except ValueError:
             return False
-    rule = rule.removeprefix("*").strip(".")
-    return bool(rule) and (host == rule or host.endswith("." + rule))
+    suffix = rule.removeprefix("*").strip(".")
+    return rule == "*" or (suffix != "" and f".{host}".endswith(f".{suffix}"))
 
 
 # --- what is received: RFC 9112, without I/O --------------------------------------------------------------------
@@ -1349,17 +1326,22 @@ def check(verify: Any, proxy: Any, uds: Any) -> None:
 # --- responses and requests -------------------------------------------------------------------------------------
 
 
-class _LineEnds:
+class _Lines:
     """Lines as the event stream standard has them: they end with LF, CR or CRLF and nothing else."""
 
     def __init__(self) -> None:
         self._line = bytearray()
-        self._cr = False
+        self._cr = False  # the last byte was one: an LF that follows belongs to it
+        self.ended = False
 
     def feed(self, data: bytes) -> list[str]:
-        if self._cr and data[:1] == b"\n":
+        """The lines that end in `data`; with `b""`, the end of the body, what is left."""
+        self.ended = not data
+        if self.ended and self._line:
+            data = b"\n"
+        elif self._cr and data[:1] == b"\n":
             data = data[1:]
-        self._cr = data[-1:] == b"\r" or (self._cr and not data)
+        self._cr = data[-1:] == b"\r"
         *lines, rest = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         if lines:
             lines[0] = bytes(self._line) + lines[0]
@@ -1367,19 +1349,14 @@ class _LineEnds:
         self._line += rest
         return [line.decode("utf-8", "replace") for line in lines]
 
-    def end(self) -> list[str]:
-        return [self._line.decode("utf-8", "replace")] if self._line else []
-
 
 class _Answer:
     """What both responses have: the head, and the body once it was read."""
 
     def __init__(self, exchange: Exchange, parser: ResponseParser, url: URL) -> None:
         self._exchange = exchange
-        self.status_code = parser.status_code
-        self.reason = parser.reason
-        self.http_version = parser.http_version
-        self.headers = parser.headers
+        self.status_code, self.reason = parser.status_code, parser.reason
+        self.http_version, self.headers = parser.http_version, parser.headers
         self.url = str(url)  # the final one, without user-info and fragment
         self._content: bytes | None = None
 
@@ -1419,6 +1396,18 @@ class _Answer:
 
         return json.loads(self.content)
 
+    async def _read(self) -> bytes:
+        """All of the body, however large; kept as `content`."""
+        if self._content is None:
+            pieces = []
+            try:
+                while data := await self._exchange.read():
+                    pieces.append(data)
+                self._content = b"".join(pieces)
+            finally:
+                await self._exchange.release()
+        return self._content
+
 
 class Response(_Answer):
     """An answer whose body arrives when asked for; a context manager, `close()` works from any thread."""
@@ -1430,19 +1419,13 @@ class Response(_Answer):
 
     def iter_lines(self) -> Iterator[str]:
         """The lines of the body without their ends (LF, CR, CRLF), each as soon as it is complete; UTF-8."""
-        lines = _LineEnds()
-        for data in self.iter_bytes():
-            yield from lines.feed(data)
-        yield from lines.end()
+        lines = _Lines()
+        while not lines.ended:
+            yield from lines.feed(_run(self._exchange.read()))
 
     def read(self) -> bytes:
         """All of the body, however large; kept as `content`."""
-        if self._content is None:
-            try:
-                self._content = b"".join(self.iter_bytes())
-            finally:
-                self.close()
-        return self._content
+        return _run(self._read())
 
     def close(self) -> None:
         self._exchange.interrupt()
@@ -1464,24 +1447,12 @@ class AsyncResponse(_Answer):
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         """As `Response.iter_lines`."""
-        lines = _LineEnds()
-        while data := await self._exchange.read():
-            for line in lines.feed(data):
+        lines = _Lines()
+        while not lines.ended:
+            for line in lines.feed(await self._exchange.read()):
                 yield line
-        for line in lines.end():
-            yield line
 
-    async def aread(self) -> bytes:
-        """As `Response.read`."""
-        if self._content is None:
-            try:
-                pieces = []
-                while data := await self._exchange.read():
-                    pieces.append(data)
-                self._content = b"".join(pieces)
-            finally:
-                await self.aclose()
-        return self._content
+    aread = _Answer._read
 
     async def aclose(self) -> None:
         await self._exchange.release()
@@ -1493,47 +1464,42 @@ class AsyncResponse(_Answer):
         await self.aclose()
 
 
+async def _open(exchange: Exchange, request: Request, timeout: float | None) -> Any:
+    """The response; without one nothing is left open."""
+    try:
+        return await exchange.open(request, timeout)
+    except BaseException:
+        await exchange.release()
+        raise
+
+
 async def _request(
-    exchange_type: Callable[..., Any],
-    method: str,
-    url: str,
-    *,
-    headers: Any = None,
-    params: Any = None,
-    json: Any = None,
-    content: bytes | str | None = None,
-    timeout: float | None = 30.0,
-    idle_timeout: float | None = 300.0,
-    verify: Any = True,
-    proxy: str | None = None,
-    uds: str | None = None,
-    follow_redirects: bool = True,
-    max_redirects: int = 20,
-) -> Any:
+    exchange: Callable[..., Exchange], method: str, url: str, *, stream: bool, headers: Any = None, params: Any = None,
+    json: Any = None, content: bytes | str | None = None, timeout: float | None = 30.0,
+    idle_timeout: float | None = 300.0, verify: Any = True, proxy: str | None = None, uds: str | None = None,
+    follow_redirects: bool = True, max_redirects: int = 20,
+) -> Any:  # fmt: skip
     """What both worlds make of the options."""
-    lines = list(headers.items() if hasattr(headers, "items") else headers or ())
     if json is not None:
         from json import dumps
 
         if content is not None:
             raise TypeError("json or content, not both")
         content = dumps(json, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        if not any(name.lower() == "content-type" for name, _ in lines):
-            lines.append(("Content-Type", "application/json"))
     if params:
         from urllib.parse import urlencode
 
         url, hash, fragment = url.partition("#")
         url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
-    body = content.encode() if isinstance(content, str) else content
     check(verify, proxy, uds)
-    request = Request(method, url, lines, body)
-    exchange = exchange_type(verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
-    try:
-        return await exchange.open(request, timeout)
-    except BaseException:
-        await exchange.release()
-        raise
+    request = Request(method, url, headers, content.encode() if isinstance(content, str) else content)
+    if json is not None and not any(name.lower() == "content-type" for name, _ in request.headers):
+        request.headers.append(("Content-Type", "application/json"))
+    opened = exchange(verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
+    response = await _open(opened, request, timeout)
+    if not stream:
+        await response._read()
+    return response
 
 
 def request(method: str, url: str, *, stream: bool = False, **options: Any) -> Response:
@@ -1549,10 +1515,7 @@ def request(method: str, url: str, *, stream: bool = False, **options: Any) -> R
     `ProtocolError`, `CertificateError`, `RedirectError`, `BodyError` (`ConnectionError`s); `RequestTimeout`
     (a `TimeoutError`).
     """
-    response: Response = _run(_request(Exchange, method, url, **options))
-    if not stream:
-        response.read()
-    return response
+    return _run(_request(Exchange, method, url, stream=stream, **options))  # type: ignore[no-any-return]
 
 
 def get(url: str, **options: Any) -> Response:
@@ -1567,10 +1530,7 @@ def post(url: str, **options: Any) -> Response:
 
 async def async_request(method: str, url: str, *, stream: bool = False, **options: Any) -> AsyncResponse:
     """`request` on asyncio: `async with await async_request(method, url, stream=True) as response: ...`"""
-    response: AsyncResponse = await _request(AsyncExchange, method, url, **options)
-    if not stream:
-        await response.aread()
-    return response
+    return await _request(AsyncExchange, method, url, stream=stream, **options)  # type: ignore[no-any-return]
 
 
 async def async_get(url: str, **options: Any) -> AsyncResponse:
@@ -1586,25 +1546,29 @@ async def async_post(url: str, **options: Any) -> AsyncResponse:
 # --- web applications called in-process -------------------------------------------------------------------------
 
 
-class _InProcess:
-    """A response that comes from an application instead of a connection."""
+class _InProcess(Exchange):
+    """An exchange with an application, which is a wire too: what it answers is received, as a server would send it."""
 
-    def __init__(self, url: str, status: int, reason: str, headers: Headers) -> None:
-        self.url, self.status_code, self.reason, self.headers = url, status, reason, headers
-        coding = _coding(headers)
-        self._decoder = _Decoder(coding) if coding else None
+    def __init__(self, wire: Callable[[Request], Any]) -> None:
+        super().__init__(uds="")  # as with a Unix socket, no other origin can be reached
+        self._to_application = wire
 
-    def _decoded(self, piece: bytes) -> Iterator[bytes]:
-        if self._decoder is None:
-            if piece:
-                yield piece
-        else:
-            self._decoder.give(piece)
-            while data := self._decoder.take():
-                yield data
+    async def _send(self, request: Request, expires: float | None) -> ResponseParser:
+        self._wire = self._stream = self._to_application(request)
+        return await self._head(request.method)
 
 
-def _failed(error: Exception | None) -> RuntimeError:
+class _AsyncInProcess(_InProcess, AsyncExchange):
+    """The same on asyncio."""
+
+
+def _answer_head(status: str, lines: Iterable[tuple[str, str]]) -> bytes:
+    """Without Transfer-Encoding: chunks are the server's business (RFC 9112, 6.1), and there are none."""
+    fields = [f"{name}: {value}" for name, value in lines if name.lower() != "transfer-encoding"]
+    return "\r\n".join([f"HTTP/1.1 {status}", *fields, "", ""]).encode("latin-1")
+
+
+def _failed(error: Exception) -> RuntimeError:
     """What the caller gets for an application's OSError, which would look like a lost connection."""
     return RuntimeError(f"the application failed: {type(error).__name__}: {error}")
 
@@ -1621,84 +1585,71 @@ class WSGITransport:
 
     def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
-    ) -> _WSGIResponse:
-        request: Request | None = Request(method, url, headers, content)
-        hops = [url.partition("?")[0]]
-        while request is not None:
-            response = _WSGIResponse(self.app, self._environ(request), str(request.url))
-            try:
-                request = request.redirected(response.status_code, response.headers, hops, 20, True)
-            except RedirectError:
-                response.close()
-                raise
-            if request is not None:
-                response.close()
-        return response
+    ) -> Response:
+        exchange = _InProcess(lambda request: _WSGIWire(self.app, request))
+        request = Request(method, url, headers, content)
+        return _run(_open(exchange, request, timeout))  # type: ignore[no-any-return]
 
-    def _environ(self, request: Request) -> dict[str, Any]:
+
+class _WSGIWire:
+    """A call of the application, which runs when something is to be received."""
+
+    def __init__(self, app: Callable[..., Any], request: Request) -> None:
+        self.closed = self._started = self._sent = False
+        self._ready: list[bytes] = []  # the head, and what is written, go before the iterable's next piece
+        self._result: Any = None
+        self._pieces: Iterator[bytes] = filter(None, self._call(app, request))
+
+    def _call(self, app: Callable[..., Any], request: Request) -> Iterator[bytes]:
         import io
         import sys
+        from itertools import chain
         from urllib.parse import unquote_to_bytes
 
-        content = bytes(request.content or b"")
         path, _, query = request.url.target.partition("?")
         environ: dict[str, Any] = {
             "REQUEST_METHOD": request.method, "SCRIPT_NAME": "", "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
             "QUERY_STRING": query, "SERVER_NAME": request.url.host, "SERVER_PORT": str(request.url.port),
-            "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": request.url.authority,
-            "CONTENT_LENGTH": str(len(content)), "wsgi.version": (1, 0), "wsgi.url_scheme": request.url.scheme,
-            "wsgi.input": io.BytesIO(content), "wsgi.errors": sys.stderr, "wsgi.multithread": True,
-            "wsgi.multiprocess": False, "wsgi.run_once": False,
+            "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "wsgi.version": (1, 0),
+            "wsgi.url_scheme": request.url.scheme, "wsgi.input": io.BytesIO(request.content or b""),
+            "wsgi.errors": sys.stderr, "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False,
         }  # fmt: skip
-        for name, value in request.headers:
+        for name, value in request.lines():
             key = name.upper().replace("-", "_")
-            environ[key if key == "CONTENT_TYPE" else "HTTP_" + key] = value
-        return environ
-
-
-class _WSGIResponse(_InProcess):
-    def __init__(self, app: Callable[..., Any], environ: dict[str, Any], url: str) -> None:
-        self._started: list[Any] = []  # status, headers
-        self._written: list[bytes] = []  # pieces to hand over before the iterator's next one
-        self._iterating = self.closed = False
-        try:
-            self._result = app(environ, self._start_response)
-            self._iterator = iter(self._result)
-            while not self._started:  # which may be as late as with the first piece that is not empty
-                self._written.append(next(self._iterator))
-        except StopIteration:
-            raise RuntimeError("the application did not call start_response") from None
-        except (OSError, EOFError) as error:
-            raise _failed(error) from error
-        status, _, reason = self._started[0].partition(" ")
-        super().__init__(url, int(status), reason, Headers(self._started[1]))
+            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+        self._result = app(environ, self._start_response)
+        for piece in chain([b""], self._result, [b""]):  # the head waits for no piece; one may be written at the end
+            self._ready.append(piece)
+            data = b"".join(self._ready)
+            self._ready.clear()
+            yield data
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        if exc_info and self._iterating:
+        if exc_info and self._sent:
             raise exc_info[1].with_traceback(exc_info[2])
-        self._started = [status, headers]
-        return self._written.append
+        self._started = True
+        self._ready[:] = [_answer_head(status, headers)]
+        return self._ready.append
 
-    def iter_bytes(self) -> Iterator[bytes]:
-        self._iterating = True
+    async def recv(self) -> bytes:
         try:
-            while not self.closed:
-                if not self._written:
-                    piece = next(self._iterator, None)
-                    if piece is None:
-                        break
-                    self._written.append(piece)
-                yield from self._decoded(self._written.pop(0))
+            data = next(self._pieces, b"")
         except (OSError, EOFError) as error:
             raise _failed(error) from error
-        finally:
-            self.close()
+        if not self._started:
+            raise RuntimeError("the application did not call start_response")
+        self._sent = True
+        return data
 
-    def close(self) -> None:
+    def interrupt(self) -> None:
         if not self.closed:
             self.closed = True
+            self._pieces = iter(())  # the call refers to this wire: without it nothing waits for the garbage collector
             if hasattr(self._result, "close"):
                 self._result.close()
+
+    async def release(self) -> None:
+        self.interrupt()
 
 
 class ASGITransport:
@@ -1711,138 +1662,121 @@ class ASGITransport:
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self.app = app
-        self._lifespan: _ASGITask | None = None
+        self._lifespan: Any = None
 
     async def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
-    ) -> _ASGIResponse:
-        request: Request | None = Request(method, url, headers, content)
-        hops = [url.partition("?")[0]]
-        while request is not None:
-            response = await self._respond(request)
-            try:
-                request = request.redirected(response.status_code, response.headers, hops, 20, True)
-            except RedirectError:
-                await response.aclose()
-                raise
-            if request is not None:
-                await response.aclose()
-        return response
+    ) -> AsyncResponse:
+        request = Request(method, url, headers, content)
+        return await _open(_AsyncInProcess(self._wire), request, timeout)  # type: ignore[no-any-return]
 
-    async def _respond(self, request: Request) -> _ASGIResponse:
+    def _wire(self, request: Request) -> _ASGIWire:
         from urllib.parse import unquote
 
-        content = bytes(request.content or b"")
         path, _, query = request.url.target.partition("?")
-        lines = [("host", request.url.authority), *request.headers]
-        if request.content is not None:
-            lines.append(("content-length", str(len(content))))
         scope = {
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1",
-            "method": request.method,
-            "scheme": request.url.scheme, "path": unquote(path), "raw_path": path.encode(), "root_path": "",
-            "query_string": query.encode(), "headers": [(n.lower().encode(), v.encode("latin-1")) for n, v in lines],
-            "client": ("127.0.0.1", 0), "server": (request.url.host, request.url.port),
+            "method": request.method, "scheme": request.url.scheme, "path": unquote(path), "raw_path": path.encode(),
+            "root_path": "", "query_string": query.encode(), "client": ("127.0.0.1", 0),
+            "server": (request.url.host, request.url.port),
+            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in request.lines()],
         }  # fmt: skip
-        task = _ASGITask(self.app, scope, {"type": "http.request", "body": content, "more_body": False})
-        try:
-            start = await task.sent("http.response.start")
-        except BaseException:
-            await task.end()
-            raise
-        fields = Headers((n.decode("latin-1"), v.decode("latin-1")) for n, v in start.get("headers", ()))
-        return _ASGIResponse(str(request.url), start["status"], "", fields, task)
+        body = {"type": "http.request", "body": request.content or b"", "more_body": False}
+        return _ASGIWire(self.app, scope, body, {"type": "http.disconnect"})
 
     async def __aenter__(self) -> ASGITransport:
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
-        self._lifespan = _ASGITask(self.app, scope, {"type": "lifespan.startup"})
+        self._lifespan = _ASGIWire(self.app, scope, {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
         await self._lifespan.sent("lifespan.startup.complete")
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        if self._lifespan is not None:
-            await self._lifespan.end({"type": "lifespan.shutdown"})
-
-
-class _ASGIResponse(_InProcess):
-    def __init__(self, url: str, status: int, reason: str, headers: Headers, task: _ASGITask) -> None:
-        super().__init__(url, status, reason, headers)
-        self._task = task
-
-    async def aiter_bytes(self) -> AsyncIterator[bytes]:
-        more = True
-        while more:
-            message = await self._task.sent("http.response.body")
-            more = message.get("more_body", False)
-            for piece in self._decoded(message.get("body", b"")):
-                yield piece
-
-    async def aclose(self) -> None:
-        await self._task.end()
+        await self._lifespan.release()
+        self._lifespan.check()
 
 
 _GRACE = 0.5  # seconds between the disconnect and the cancellation
 
 
-class _ASGITask:
-    """A running application, what it is to receive, and what it has sent, each message until it is taken."""
+class _ASGIWire:
+    """A running application: what it receives first and last, and what it has sent, each message until it is taken."""
 
-    def __init__(self, app: Callable[..., Any], scope: dict[str, Any], first: dict[str, Any]) -> None:
+    def __init__(self, app: Callable[..., Any], scope: Any, first: Any, last: Any) -> None:
         import asyncio
 
-        self._inbox: asyncio.Queue[Any] = asyncio.Queue()
-        self._outbox: asyncio.Queue[Any] = asyncio.Queue()
-        self._inbox.put_nowait(first)
-        self._ending = False
+        self._first, self._last = first, last
+        self._gone = asyncio.Event()  # the client
+        self._messages: asyncio.Queue[Any] = asyncio.Queue()  # `None`: no more will come
+        self._due = "http.response.start"
         self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
-        self._task.add_done_callback(lambda _: self._outbox.put_nowait(None))
+        self._task.add_done_callback(lambda _: self._messages.put_nowait(None))
+
+    @property
+    def closed(self) -> bool:
+        return self._gone.is_set()
 
     async def _receive(self) -> Any:
-        message = await self._inbox.get()
-        if self._ending:
-            self._inbox.put_nowait(message)  # gone is gone, however often it is asked
-        return message
+        if self._first is None:
+            await self._gone.wait()
+            return self._last  # gone is gone, however often it is asked
+        first, self._first = self._first, None
+        return first
 
     async def _send(self, message: Any) -> None:
-        if self._ending and message["type"].startswith("http."):
+        if self.closed and message["type"].startswith("http."):
             raise ConnectionResetError("the client has gone")  # as ASGI 2.4 has it
-        self._outbox.put_nowait(message)
-        if not self._ending:
-            await self._outbox.join()
+        self._messages.put_nowait(message)
+        if not self.closed:
+            await self._messages.join()
 
     async def sent(self, kind: str) -> Any:
         """The application's next message. Raises what the application raised instead."""
-        message = await self._outbox.get()
-        self._outbox.task_done()
+        message = await self._messages.get()
+        self._messages.task_done()
         if message is None:
-            self._outbox.put_nowait(None)
-            self._check()
+            self._messages.put_nowait(None)
+            if self.closed:
+                raise _Closed
+            self.check()
             raise BodyError("the application ended before its answer was complete")
         if message["type"] != kind:
             raise RuntimeError(f"the application sent {message['type']!r} where {kind!r} is due")
         return message
 
-    def _check(self) -> None:
-        error = None if self._task.cancelled() else self._task.exception()
-        if isinstance(error, (OSError, EOFError)):
+    def check(self) -> None:
+        """Raise what the application raised."""
+        try:
+            if not self._task.cancelled():
+                self._task.result()
+        except (OSError, EOFError) as error:
             raise _failed(error) from error
-        if error is not None:
-            raise error
 
-    async def end(self, message: Any = None) -> None:
+    async def recv(self) -> bytes:
+        while self._due:
+            message = await self.sent(self._due)
+            if self._due == "http.response.start":
+                self._due = "http.response.body"
+                lines = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in message.get("headers", ())]
+                return _answer_head(str(message["status"]), lines)
+            if not message.get("more_body"):
+                self._due = ""
+            if message.get("body"):
+                return bytes(message["body"])
+        return b""
+
+    def interrupt(self) -> None:
+        self._gone.set()
+        while not self._messages.empty():  # who waits in `send` goes on
+            self._messages.get_nowait()
+            self._messages.task_done()
+        self._messages.put_nowait(None)
+
+    async def release(self) -> None:
         import asyncio
 
-        if not self._ending:
-            self._ending = True
-            self._inbox.put_nowait(message or {"type": "http.disconnect"})
-            while not self._outbox.empty():
-                self._outbox.get_nowait()
-                self._outbox.task_done()
-            await asyncio.wait({self._task}, timeout=_GRACE)
-            if not self._task.done():
-                self._task.cancel()
-                await asyncio.wait({self._task})
-            if message is not None:
-                self._check()
-            elif not self._task.cancelled():
-                self._task.exception()  # it was told to stop: how it did is nobody's business
+        self.interrupt()
+        await asyncio.wait({self._task}, timeout=_GRACE)
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        if not self._task.cancelled():
+            self._task.exception()  # it was told to stop: how it did is nobody's business
