@@ -396,7 +396,7 @@ class ResponseParser:
 
     __slots__ = (
         "_buffer", "_decoder", "_ended", "_error", "_framing", "_interim", "_left", "_line_end", "_method",
-        "coding", "headers", "http_version", "reason", "status_code",
+        "coding", "headers", "http_version", "pending", "reason", "status_code",
     )  # fmt: skip
 
     def __init__(self, method: str = "GET") -> None:
@@ -407,6 +407,7 @@ class ResponseParser:
         self._method = method
         self._buffer = b""
         self._ended = False  # no more bytes will come
+        self.pending = False  # may `read` have something without being fed?
         self._interim = 0
         self._framing = "head"
         self._left = 0  # bytes of a length, or of the current chunk
@@ -418,6 +419,7 @@ class ResponseParser:
     def feed(self, data: bytes) -> None:
         self._buffer = self._buffer + data if self._buffer else data
         self._ended = not data
+        self.pending = True
         while self._framing == "head" and self._buffer:
             end = _HEAD_END.search(self._buffer)
             if (end.end() if end else len(self._buffer)) > _MAX_HEAD:
@@ -473,11 +475,6 @@ class ResponseParser:
             return "length"
         return "close"
 
-    @property
-    def pending(self) -> bool:
-        """May `read` have something without being fed?"""
-        return bool(self._buffer) or self._framing == "none" or self._decoder is not None or self._error is not None
-
     def read(self) -> bytes | None:
         if not self.coding:
             return self.read_raw()
@@ -485,6 +482,7 @@ class ResponseParser:
             self._decoder = _Decoder(self.coding)
         while not (data := self._decoder.take()):
             framed = self.read_raw()
+            self.pending = True  # in the decoder
             if framed is None:
                 return None
             if not framed:
@@ -510,11 +508,23 @@ class ResponseParser:
                 self._framing = "none"
         else:
             return b""
+        self.pending = self._buffer != b"" or self._framing == "none" or self._error is not None
         if data or self._framing == "none":
             return data
         if self._ended:
             raise BodyError("the body was cut short" + (f", {self._left} bytes are missing" if self._left else ""))
         return None
+
+    def read_chunk(self, data: bytes) -> bytes | None:
+        """What `feed` and `read` come to if this is one whole chunk while nothing is pending, else `None`.
+
+        That is what a server sends that flushes each event, and takes 0.4 of the time this way.
+        """
+        end = data.find(b"\r\n")
+        size = _sizes.get(data[:end])
+        if not size or len(data) != end + size + 4 or data[-2:] != b"\r\n" or self._framing != "chunked":
+            return None
+        return None if self._left or self._line_end or self.coding else data[end + 2 : -2]
 
     def _unchunk(self) -> bytes:
         """All chunk data in the buffer, in one pass (RFC 9112, 7.1)."""
@@ -799,7 +809,6 @@ class _BlockingWire:
         self._inside = False
         self.closed = False
         self._timeout: float | None = -1.0  # the socket's
-        self.postponed: BaseException | None = None  # what the next `recv` is to raise
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
         if uds is not None:
@@ -878,9 +887,6 @@ class _BlockingWire:
             self._leave()
 
     async def recv(self) -> bytes:
-        if self.postponed is not None:
-            error, self.postponed = self.postponed, None
-            raise error
         return self.recv_now()
 
     def recv_now(self) -> bytes:
@@ -929,8 +935,8 @@ class _AsyncWire:
     It is its own asyncio.Protocol, without the base class, so that asyncio is not loaded for the sake of it.
     """
 
-    __slots__ = ("_buffer", "_connecting", "_ended", "_error", "_loop", "_paused", "_stopped", "_timer", "_transport",
-                 "_until", "_waiter", "closed", "expires", "idle")  # fmt: skip
+    __slots__ = ("_buffer", "_connecting", "_ended", "_error", "_loop", "_paused", "_signal", "_stopped", "_timer",
+                 "_transport", "_until", "closed", "expires", "idle")  # fmt: skip
 
     def __init__(self, expires: float | None, idle: float | None) -> None:
         import asyncio
@@ -941,7 +947,7 @@ class _AsyncWire:
         self._buffer = b""
         self._ended = self.closed = self._paused = self._stopped = False
         self._error: BaseException | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._signal = _Signal(self._loop)
         self._connecting: _Watched | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
@@ -956,17 +962,17 @@ class _AsyncWire:
         if len(self._buffer) > _READ and not self._paused:  # nobody takes it: slow the sender down
             self._paused = True
             self._transport.pause_reading()
-        self._wake()
+        self._signal.set()
 
     def eof_received(self) -> None:
         self._ended = True
-        self._wake()
+        self._signal.set_soon()
 
     def connection_lost(self, error: BaseException | None) -> None:
         self._ended = True
         self._transport = None  # of no use any more, not even to be closed
         self._error = self._error or error
-        self._wake()
+        self._signal.set_soon()
 
     def pause_writing(self) -> None:
         pass  # a request's body is in memory anyway
@@ -1012,30 +1018,38 @@ class _AsyncWire:
             self._transport.write(data)
 
     async def recv(self) -> bytes:
-        if self._buffer or self._stopped:
-            await _pause()  # a stream that has always more would keep all others waiting
-            if self._stopped and not self._buffer:
-                await _pause()  # the loop has looked at the socket once more
-        while not (self._buffer or self._ended or self.closed or self._stopped):
-            await self._wait(self.idle if self.expires is None else self._seconds())
+        if self._stopped and not self._buffer:
+            await _pause()
+            await _pause()  # the loop has looked at the socket once more
+        while (waiting := self.waiting()) is not None:
+            await waiting
         if self.closed:
             raise self._why()
-        data, self._buffer = self._buffer, b""
+        data = self.recv_now()
+        if data is None and self._error is not None:
+            raise self._error
+        return data or b""
+
+    def waiting(self) -> _Signal | None:
+        """What to await until something happens, or too long nothing does; `None` if it need not be waited for."""
+        if self._buffer or self._ended or self.closed or self._stopped:
+            return None
+        if self.expires is None and self._timer is not None and self._until < inf and self.idle is not None:
+            self._until = self._loop.time() + self.idle  # the timer is there, and due earlier
+        else:
+            self._set_timer(self.idle if self.expires is None else self._seconds())
+        return self._signal
+
+    def recv_now(self) -> bytes | None:
+        """What has arrived."""
+        data = self._buffer
+        if not data or self.closed:
+            return None
+        self._buffer = b""
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-        if not data and self._error is not None:
-            raise self._error
         return data
-
-    async def _wait(self, seconds: float | None) -> None:
-        """Until something happens, or too long nothing does."""
-        self._waiter = self._loop.create_future()
-        self._set_timer(seconds)
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     def _set_timer(self, seconds: float | None) -> None:
         """Only if there is none that is due earlier: to set one at each read would cost as much as the read."""
@@ -1048,7 +1062,7 @@ class _AsyncWire:
 
     def _tick(self) -> None:
         self._timer = None
-        if self._waiter is None and self._connecting is None:
+        if self._signal.done() and self._connecting is None:
             return
         left = self._until - self._loop.time()
         if left > 0.001:
@@ -1061,15 +1075,11 @@ class _AsyncWire:
     def _why(self) -> Exception:
         return self._error if isinstance(self._error, RequestTimeout) else _Closed()
 
-    def _wake(self, _: object = None) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
     def stop(self) -> None:
         self._stopped = True
         if self._connecting is not None:
             self.interrupt()
-        self._wake()
+        self._signal.set_soon()
 
     def interrupt(self) -> None:
         self.closed = True
@@ -1082,11 +1092,66 @@ class _AsyncWire:
             self._transport.abort()
         elif self._connecting is not None:
             self._connecting.interrupt()
-        self._wake()
+        self._signal.set_soon()
 
     async def release(self) -> None:
         self.interrupt()
         await _pause()  # the transport closes its socket in the loop's next turn
+
+
+class _Signal:
+    """A future for one task, to be awaited again and again.
+
+    `set` lets the task go on at once, within the callback that brought its bytes, and not in the loop's next turn,
+    which would ask the system for news in between: two fifths of what an event costs that is flushed alone.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_loop")
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._asyncio_future_blocking = False  # by this, and what follows, a task knows a future
+        self._callback: Any = None
+        self._context: Any = None
+        self._cancelled: tuple[Any, ...] | None = None
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self._asyncio_future_blocking = True
+        yield self
+
+    def get_loop(self) -> Any:
+        return self._loop
+
+    def add_done_callback(self, callback: Any, *, context: Any = None) -> None:
+        self._callback, self._context = callback, context
+
+    def done(self) -> bool:
+        return self._callback is None
+
+    def result(self) -> None:
+        if self._cancelled is not None:
+            from asyncio import CancelledError
+
+            arguments, self._cancelled = self._cancelled, None
+            raise CancelledError(*arguments)
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self._callback is None:
+            return False
+        self._cancelled = () if msg is None else (msg,)
+        self.set_soon()
+        return True
+
+    def set(self) -> None:
+        """Only for callbacks of the loop, where no task is running."""
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            self._context.run(callback, self)
+
+    def set_soon(self) -> None:
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            self._loop.call_soon(callback, self, context=self._context)
 
 
 class _Watched:
@@ -1157,6 +1222,7 @@ class Exchange:
         self._stream: Any = None  # the wire, or TLS over it
         self._parser: Any = None
         self._read: Callable[[], bytes | None]
+        self._postponed: BaseException | None = None  # what the next `read` is to raise
         self._interrupted = False
 
     _new_wire: Callable[..., Any] = _BlockingWire
@@ -1231,7 +1297,7 @@ class Exchange:
             refused = ProxyError(f"the proxy {proxy.authority} refused: {status} {_shown(answer.reason)}")
             refused.fatal = 400 <= status < 500 and status not in (408, 425, 429)  # such as 407: wrong password
             raise refused
-        if answer.pending and answer._buffer:
+        if answer._buffer:
             raise ProxyError(f"the proxy {proxy.authority} sent more than its answer")
 
     async def _head(self, method: str) -> ResponseParser:
@@ -1242,8 +1308,11 @@ class Exchange:
 
     async def read(self) -> bytes:
         """The next piece of the body, as it arrives; `b""` at the end, when the connection is closed already."""
-        parser = self._parser
+        parser, error = self._parser, self._postponed
         try:
+            if error is not None:
+                self._postponed = None
+                raise error
             data = self._read() if parser.pending else None
             while data is None:
                 parser.feed(await self._stream.recv())
@@ -1256,15 +1325,25 @@ class Exchange:
             self._wire.interrupt()
         return data
 
+    def waiting(self) -> Any:
+        """What to await until `read_now` has something; `None` if that need not be waited for, or takes `read`."""
+        return self._wire.waiting() if self._stream is self._wire and not self._parser.pending else None
+
     def read_now(self) -> bytes | None:
-        """`read` over a blocking wire without TLS, without a coroutine. `None` if it takes `read` to go on."""
+        """`read` without a coroutine: it blocks, or takes what was `waiting`. `None` if only `read` can go on."""
         if self._stream is not self._wire or self._parser.pending:
             return None
         try:
-            self._parser.feed(self._wire.recv_now())
-            return self._read()
+            data = self._wire.recv_now()
+            if data is None:
+                return None
+            body: bytes | None = self._parser.read_chunk(data)
+            if body is None:
+                self._parser.feed(data)
+                body = self._read()
+            return body
         except BaseException as error:  # for `read` to raise, where the rules are
-            self._wire.postponed = error
+            self._postponed = error
             return None
 
     def limit(self, seconds: float | None) -> None:

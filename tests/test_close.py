@@ -338,6 +338,29 @@ class AsyncClose(AsyncWorld):
 
         self.with_points(main)
 
+    def test_what_a_cancel_says_arrives(self) -> None:
+        async def main(server: Server) -> None:
+            said = []
+
+            async def step() -> None:
+                try:
+                    await client.__anext__()
+                except asyncio.CancelledError as error:
+                    said.append(error.args)
+                    raise
+
+            async with sse.async_connect(server.url) as client:
+                await client.__anext__()
+                task = asyncio.ensure_future(step())
+                await asyncio.sleep(0)
+                task.cancel("enough")
+                await asyncio.wait({task})
+                self.assertTrue(task.cancelled())
+                self.assertEqual((said, client.state), ([("enough",)], "open"))
+
+        with Server(OPEN) as server:
+            self.run_async(main(server))
+
     def test_cancelled_outside_of_with(self) -> None:
         async def main(server: Server) -> None:
             client = sse.async_connect(server.url)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import itertools
 import tracemalloc
+import unittest
 import zlib
 from collections.abc import Iterable
 
-from httpclient import BodyError, ConnectError, HTTPClientError, ProtocolError
+from httpclient import BodyError, ConnectError, HTTPClientError, ProtocolError, ResponseParser
 from sse import SSEEventTooLargeError
 from tests.server import CHUNKED, LAST_CHUNK, Connection, Script, Server, chunk, head
 from tests.worlds import World, in_all_ways, in_both_worlds
@@ -375,3 +376,43 @@ class CodingsStreamed(World):
             finally:
                 tracemalloc.stop()
         self.assertLess(peak, 16 * 2**20)
+
+
+class ReadChunk(unittest.TestCase):
+    """The short cut for one whole chunk agrees with `feed` and `read`, whatever comes before and after."""
+
+    PIECES = (
+        chunk(BODY), chunk(BODY)[:-1], chunk(BODY)[:-2], chunk(BODY) + b"9", chunk(BODY)[:5], b"\n", b"\r\n", b"9\r\n",
+        BODY, b"9\r\n" + BODY + b"xx", b"9;a=b\r\n" + BODY + b"\r\n", b"+9\r\n" + BODY + b"\r\n",
+        chunk(BODY) + chunk(BODY), LAST_CHUNK, chunk(chunk(BODY)),
+    )  # fmt: skip
+
+    def outcome(self, pieces: Iterable[bytes], short_cut: bool, headers: str) -> list[object]:
+        parser, got = ResponseParser(), []
+        parser.feed(head(headers))
+        got.append(parser.read())
+        parser.feed(chunk(BODY))  # whose size is known from now on
+        try:
+            while got[-1] != b"" and (got[-1] or not parser.pending):
+                got.append(parser.read())
+            for piece in pieces:
+                data = parser.read_chunk(piece) if short_cut and not parser.pending else None
+                if data is None:
+                    parser.feed(piece)
+                    data = parser.read()
+                while data:
+                    got.append(data)
+                    data = parser.read() if parser.pending else None
+                if data == b"":
+                    break
+        except HTTPClientError as error:
+            got.append(str(error))
+        return [b"".join(piece for piece in got if isinstance(piece, bytes)), got[-1]]
+
+    def test_agrees(self) -> None:
+        for headers in (CHUNKED, "Content-Length: 50", "X-Until: close"):
+            for pieces in itertools.product(self.PIECES, repeat=3):
+                if self.outcome(pieces, True, headers) != self.outcome(pieces, False, headers):
+                    self.assertEqual(
+                        self.outcome(pieces, True, headers), self.outcome(pieces, False, headers), (headers, pieces)
+                    )

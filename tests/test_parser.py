@@ -11,6 +11,7 @@ import tracemalloc
 import unittest
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from unittest import mock
 
 from sse import SSEError, SSEEvent, SSEEventTooLargeError, SSEParser
 from tests.vectors import BOM, LONG, VECTORS, Event, Vector, split_lines
@@ -108,6 +109,18 @@ class EveryVector(unittest.TestCase):
             if rest:
                 with self.subTest(vector.name):
                     self.assertEqual(outcome([vector.stream]), outcome([vector.stream[: -len(rest)]]))
+
+
+class EveryVectorThePlainWay(EveryVector):
+    """Without the short cut for runs of like events, whose meaning the plain way defines."""
+
+    def setUp(self) -> None:
+        def plain(parser: Any, blocks: bytes) -> None:
+            parser._lines(parser._decode(blocks)[:-1])
+
+        patch = mock.patch.object(SSEParser, "_blocks", plain)
+        patch.start()
+        self.addCleanup(patch.stop)
 
 
 class Promptness(unittest.TestCase):
