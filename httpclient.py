@@ -395,7 +395,7 @@ class ResponseParser:
     """
 
     __slots__ = (
-        "_buffer", "_decoder", "_ended", "_error", "_framing", "_interim", "_left", "_line_end", "_method",
+        "_buffer", "_decoder", "_ended", "_error", "_framing", "_interim", "_left", "_method",
         "coding", "headers", "http_version", "pending", "reason", "status_code",
     )  # fmt: skip
 
@@ -410,8 +410,7 @@ class ResponseParser:
         self.pending = False  # may `read` have something without being fed?
         self._interim = 0
         self._framing = "head"
-        self._left = 0  # bytes of a length, or of the current chunk
-        self._line_end = False  # of a chunk is to come
+        self._left = 0  # bytes of a length, or of the current chunk and its line end
         self.coding = ""
         self._decoder: Any = None
         self._error: HTTPClientError | None = None  # to raise when what came before it was read
@@ -512,7 +511,8 @@ class ResponseParser:
         if data or self._framing == "none":
             return data
         if self._ended:
-            raise BodyError("the body was cut short" + (f", {self._left} bytes are missing" if self._left else ""))
+            missing = self._left - 2 * (self._framing == "chunked")
+            raise BodyError("the body was cut short" + (f", {missing} bytes are missing" if missing > 0 else ""))
         return None
 
     def read_chunk(self, data: bytes) -> bytes | None:
@@ -524,7 +524,7 @@ class ResponseParser:
         size = _sizes.get(data[:end])
         if not size or len(data) != end + size + 4 or data[-2:] != b"\r\n" or self._framing != "chunked":
             return None
-        return None if self._left or self._line_end or self.coding else data[end + 2 : -2]
+        return None if self._left or self.coding else data[end + 2 : -2]
 
     def _unchunk(self) -> bytes:
         """All chunk data in the buffer, in one pass (RFC 9112, 7.1)."""
@@ -532,22 +532,19 @@ class ResponseParser:
         find, sizes = buffer.find, _sizes
         try:
             while True:
-                if self._left:  # within a chunk, whose data and line end come before the next size
-                    piece = buffer[position : position + self._left]
-                    pieces.append(piece)
-                    position += len(piece)
-                    self._left -= len(piece)
-                    self._line_end = not self._left
+                if self._left:  # within a chunk, or before its line end
+                    stop = position + self._left
+                    pieces.append(buffer[position : stop - 2])
+                    line_end = buffer[stop - 2 : stop]
+                    if len(line_end) < 2:
+                        position += len(pieces[-1])
+                        self._left -= len(pieces[-1])
+                    else:
+                        position, self._left = stop, 0
+                    if not b"\r\n".startswith(line_end):
+                        raise BodyError("a chunk of the body does not end where its size says")
                     if self._left:
                         break
-                if self._line_end:
-                    line_end = buffer[position : position + 2]
-                    if line_end != b"\r\n":
-                        if b"\r\n".startswith(line_end):
-                            break
-                        raise BodyError("a chunk of the body does not end where its size says")
-                    position += 2
-                    self._line_end = False
                 while (end := find(b"\r\n", position)) >= 0:
                     line = buffer[position:end]
                     size = sizes.get(line) or self._chunk_size(line)
@@ -564,9 +561,9 @@ class ResponseParser:
                     if self._end_trailers(buffer, end):
                         position = len(buffer)
                     break
-                position, self._left = start, size  # it is not all here, or does not end as it should
+                position, self._left = start, size + 2  # it is not all here, or does not end as it should
         except BodyError as error:
-            if not pieces:
+            if not any(pieces):
                 raise
             self._error = error
         self._buffer = buffer[position:]
