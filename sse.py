@@ -282,8 +282,9 @@ class SSEParser:
             else:
                 end = 0
         self._kept = rest = chunk[end:]
-        if 10 in rest and (self._on_comment or rest.find(b"retry", 0 if end else kept.rfind(b"\n") + 1) >= 0):
-            self._take_lines()  # some do not wait for their blank line
+        new = 0 if end else kept.rfind(b"\n") + 1  # lines before this were there already
+        if 10 in rest and (self._on_comment is not None or rest.find(b"retry", new) >= 0):
+            self._take_lines()  # what they say does not wait for their blank line
         elif len(rest) > self._most:
             self._bound()
 
@@ -308,7 +309,7 @@ class SSEParser:
             if start.startswith(b"data:"):
                 raise SSEEventTooLargeError(int(self._limit))
             if len(kept) > self._limit + _SLACK:
-                if start.startswith((b"event:", b"id:", b":" if self._on_comment else b"id:")):
+                if start.startswith((b"event:", b"id:", b"id:" if self._on_comment is None else b":")):
                     raise SSEEventTooLargeError(int(self._limit))
                 kept[:] = b"?"
 
@@ -329,7 +330,7 @@ class SSEParser:
         head = self._head
         if not text.startswith(head):
             match = _HEAD.match(text)
-            if match is None or (match[1] and self._on_comment):
+            if match is None or (match[1] and self._on_comment is not None):
                 return self._lines(text[:-1])
             head = self._head = match[0]
             self._head_type = match[2] or "message"
@@ -390,7 +391,7 @@ class SSEParser:
                 elif (value := line.removeprefix("id: ")) != line and "\0" not in line:
                     id = value
                 elif line.startswith(":"):
-                    if self._on_comment:
+                    if self._on_comment is not None:
                         self._comment(line[1:])
                 else:  # "process the field"
                     name, _, value = line.partition(":")
