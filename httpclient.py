@@ -1031,10 +1031,7 @@ class _AsyncWire:
         """What to await until something happens, or too long nothing does; `None` if it need not be waited for."""
         if self._buffer or self._ended or self.closed or self._stopped:
             return None
-        if self.expires is None and self._timer is not None and self._until < inf and self.idle is not None:
-            self._until = self._loop.time() + self.idle  # the timer is there, and due earlier
-        else:
-            self._set_timer(self.idle if self.expires is None else self._seconds())
+        self._set_timer(self.idle if self.expires is None else self._seconds())
         return self._signal
 
     def recv_now(self) -> bytes | None:
