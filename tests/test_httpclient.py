@@ -202,6 +202,7 @@ LINES: dict[bytes, list[str]] = {
     b"a\rb\r": ["a", "b"],
     b"a\r\nb\r\n": ["a", "b"],
     b"a\n\rb": ["a", "", "b"],
+    b"a\r\n\nb": ["a", "", "b"],
     b"\r\r\n\n\n\r": ["", "", "", "", ""],
     b"a\x0bb\x0cc\x1cd\x1de\x1ef\n": ["a\x0bb\x0cc\x1cd\x1de\x1ef"],
     "a\x85b\u2028c\u2029d\n".encode(): ["a\x85b\u2028c\u2029d"],
@@ -219,6 +220,12 @@ class Lines(World):
                 with self.subTest(body), Server(script) as server:
                     with self.get(server.url, stream=True) as response:
                         self.assertEqual([*response.iter_lines()], lines)
+
+    def test_line_ends_byte_by_byte(self) -> None:
+        for body, expected in LINES.items():
+            lines = httpclient._Lines()
+            pieces = [*(bytes([byte]) for byte in body), b""]
+            self.assertEqual([line for piece in pieces for line in lines.feed(piece)], expected, body)
 
     def test_a_line_arrives_when_it_is_complete(self) -> None:
         def script(conn: Connection) -> None:
