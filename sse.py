@@ -366,6 +366,7 @@ class SSEParser:
         """ "Interpreting an event stream". The usual beginnings come first: short cuts, the last branch would do."""
         type, data, more, id = self._type, self._data, self._more, self._id
         last, retry, append = self.last_event_id, self._own_retry, self._events.append
+        packed, size = self._packed, self._size
         try:
             for line in lines:
                 if (value := line.removeprefix("data: ")) != line:
@@ -382,7 +383,7 @@ class SSEParser:
                             more.clear()
                         new.__class__ = SSEEvent
                         append(new)
-                        data = None
+                        data, packed, size = None, 0, 0
                     elif id != last:
                         self._id_alone(id)
                     type, last, retry = "", id, None
@@ -410,8 +411,7 @@ class SSEParser:
         finally:
             self._type, self._data, self._id, self.last_event_id, self._own_retry = type, data, id, last, retry
             self._open = data is not None or type != "" or retry is not None or id != last
-            if not more:
-                self._packed = self._size = 0
+            self._packed, self._size = packed, size
 
     def _pack(self) -> None:
         """Join the loose lines of data, for 60 bytes for each would be a large multiple, and count their bytes."""

@@ -476,6 +476,22 @@ class MaxEventSize(unittest.TestCase):
             with self.assertRaises(SSEEventTooLargeError):
                 parser.feed(chunk)
 
+    def test_what_was_counted_belongs_to_one_event(self) -> None:
+        """An event ends and the next begins in one chunk, after lines of the first were counted."""
+        parser = SSEParser(max_event_size=100_000)
+        sizes = []
+        for chunk in ("data: " + "a" * 20000, "data: " + "b" * 20000, "\ndata: c\ndata: d", "data: " + "e" * 14000,
+                      "data: " + "f" * 10000, "data: " + "g" * 40000, "\n"):  # fmt: skip
+            sizes += [len(event.data) for event in parser.feed(chunk + "\n")]
+        self.assertEqual(sizes, [40001, 64006])
+
+    def test_a_line_without_data_does_not_undo_the_count(self) -> None:
+        parser = SSEParser(max_event_size=100)
+        for line in ("data: " + "a" * 90, ":", "data: " + "b" * 9, "data: cc"):
+            self.assertEqual(parser.feed(line + "\n"), [])
+        with self.assertRaises(SSEEventTooLargeError):
+            parser.feed(b"\n")
+
     def test_the_limit_is_for_each_event(self) -> None:
         datas, error = until_too_large(SSEParser(max_event_size=self.LIMIT), [b"data: 123456789012\n\n" * 50] * 3)
         self.assertIsNone(error)
