@@ -465,7 +465,8 @@ class _Source:
         self._last_id = last_event_id
         self._type: Any = None  # str or bytes: the first line decides
         self._plain = chunks  # not for the fast path
-        self._most = self._parser._most // 4  # characters of data there: no more bytes than an event may have
+        limit = self._parser._limit // 4  # so many characters are no more bytes than an event may have
+        self._most = _KEPT if limit > _KEPT else limit  # characters of data there
 
     @property
     def last_event_id(self) -> str:
