@@ -1031,6 +1031,8 @@ class _AsyncWire:
         """What to await until something happens, or too long nothing does; `None` if it need not be waited for."""
         if self._buffer or self._ended or self.closed or self._stopped:
             return None
+        if not self._signal.done():  # of two who wait, one would wait for ever
+            raise RuntimeError("another task is waiting for this connection")
         self._set_timer(self.idle if self.expires is None else self._seconds())
         return self._signal
 

@@ -361,6 +361,26 @@ class AsyncClose(AsyncWorld):
         with Server(OPEN) as server:
             self.run_async(main(server))
 
+    def test_two_tasks_cannot_wait_for_one_stream(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk("data: 1\n\n"))
+            conn.wait("refused")
+            conn.send(chunk("data: 2\n\n"))
+            conn.stall()
+
+        async def main(server: Server) -> None:
+            async with sse.async_connect(server.url) as client:
+                await client.__anext__()
+                first = asyncio.ensure_future(client.__anext__())
+                await asyncio.sleep(0)
+                with self.assertRaises(RuntimeError):
+                    await client.__anext__()
+                server.signal("refused")
+                self.assertEqual((await first).data, "2")
+
+        with Server(script) as server:
+            self.run_async(main(server))
+
     def test_cancelled_outside_of_with(self) -> None:
         async def main(server: Server) -> None:
             client = sse.async_connect(server.url)
