@@ -21,6 +21,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from errno import EINPROGRESS, EWOULDBLOCK
 from math import inf
+from struct import pack
 from threading import RLock
 from time import monotonic
 
@@ -43,6 +44,7 @@ __all__ = [
 _READ = 65536  # bytes asked of a socket at a time; what is there is handed over, however little
 _MAX_HEAD = 65536  # bytes of a head, of trailers
 _MAX_CHUNK_LINE = 8192
+_MOMENT = 0.05  # seconds of silence before a blocking read takes the precise way
 _MAX_INTERIM = 64  # answers of 1xx before the one that counts
 
 
@@ -520,11 +522,11 @@ class ResponseParser:
 
         That is what a server sends that flushes each event, and takes 0.4 of the time this way.
         """
-        end = data.find(b"\r\n")
+        end = data.find(13)
         size = _sizes.get(data[:end])
-        if not size or len(data) != end + size + 4 or data[-2:] != b"\r\n" or self._framing != "chunked":
+        if not size or len(data) != end + size + 4 or self._left or self._framing != "chunked" or self.coding:
             return None
-        return None if self._left or self.coding else data[end + 2 : -2]
+        return data[end + 2 : -2] if data[end + 1] == 10 and data.endswith(b"\r\n") else None
 
     def _unchunk(self) -> bytes:
         """All chunk data in the buffer, in one pass (RFC 9112, 7.1)."""
@@ -860,9 +862,23 @@ class _BlockingWire:
             self._leave()
             raise _Closed
         if seconds != self._timeout:
-            self._timeout = seconds
-            self._sock.settimeout(seconds)
+            self._set_timeout(self._sock, seconds)
         return self._sock
+
+    def _set_timeout(self, sock: socket.socket, seconds: float | None) -> None:
+        """Bound each call. The first moment of silence is left to the system where it can: Python's way, a poll()
+        before each recv(), is a sixth of what an event costs that is flushed alone.
+        """
+        self._timeout = seconds
+        if seconds and seconds > _MOMENT and self.expires is None and os.name == "posix":
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, pack("@ll", 0, int(_MOMENT * 1e6)))
+                sock.settimeout(None)
+                if os.get_blocking(sock.fileno()):  # gevent's sockets only look so
+                    return
+            except OSError:
+                pass  # a system that wants another structure
+        sock.settimeout(seconds)
 
     def _leave(self) -> None:
         self._inside = False
@@ -893,9 +909,13 @@ class _BlockingWire:
             if self.closed or self._sock is None:
                 raise _Closed
             if seconds != self._timeout:
-                self._timeout = seconds
-                self._sock.settimeout(seconds)
-            return self._sock.recv(_READ)
+                self._set_timeout(self._sock, seconds)
+            try:
+                return self._sock.recv(_READ)
+            except BlockingIOError:  # the moment is over: Python's clock goes on when a signal was handled
+                self._timeout = seconds - _MOMENT  # type: ignore[operator]
+                self._sock.settimeout(self._timeout)
+                return self._sock.recv(_READ)
         except TimeoutError as error:
             if isinstance(error, HTTPClientError):
                 raise
@@ -932,8 +952,8 @@ class _AsyncWire:
     It is its own asyncio.Protocol, without the base class, so that asyncio is not loaded for the sake of it.
     """
 
-    __slots__ = ("_buffer", "_connecting", "_ended", "_error", "_loop", "_paused", "_signal", "_stopped", "_timer",
-                 "_transport", "_until", "closed", "expires", "idle")  # fmt: skip
+    __slots__ = ("_buffer", "_connecting", "_due", "_ended", "_error", "_loop", "_paused", "_signal", "_stopped",
+                 "_timer", "_transport", "_until", "closed", "expires", "idle")  # fmt: skip
 
     def __init__(self, expires: float | None, idle: float | None) -> None:
         import asyncio
@@ -947,12 +967,14 @@ class _AsyncWire:
         self._signal = _Signal(self._loop)
         self._connecting: _Watched | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._until = 0.0
+        self._until = self._due = inf  # when, monotonic: nothing happened, the timer looks
 
     # what asyncio calls
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        if hasattr(transport, "max_size"):  # asyncio asks for so much that each read would map and unmap memory
+            transport.max_size = _READ
 
     def data_received(self, data: bytes) -> None:
         self._buffer = self._buffer + data if self._buffer else data
@@ -1049,20 +1071,20 @@ class _AsyncWire:
 
     def _set_timer(self, seconds: float | None) -> None:
         """Only if there is none that is due earlier: to set one at each read would cost as much as the read."""
-        self._until = inf if seconds is None else self._loop.time() + seconds
-        if self._timer is not None and not self._timer.when() <= self._until < inf:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None and seconds is not None:
-            self._timer = self._loop.call_at(self._until, self._tick)
+        self._until = inf if seconds is None else monotonic() + seconds
+        if seconds is not None and self._due > self._until:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._due = self._until
+            self._timer = self._loop.call_later(seconds, self._tick)
 
     def _tick(self) -> None:
-        self._timer = None
+        self._timer, self._due = None, inf
         if self._signal.done() and self._connecting is None:
             return
-        left = self._until - self._loop.time()
+        left = self._until - monotonic()
         if left > 0.001:
-            self._timer = self._loop.call_later(left, self._tick)
+            self._set_timer(left)
         else:
             what = "no answer in time (timeout)" if self.expires is not None else f"silence for {self.idle:.1f} seconds"
             self._error = RequestTimeout(what)

@@ -194,8 +194,9 @@ class SSEParser:
     """
 
     __slots__ = (
-        "_cr", "_data", "_error", "_events", "_head", "_head_type", "_id", "_kept", "_limit", "_loose", "_more",
-        "_most", "_on_comment", "_open", "_own_retry", "_packed", "_size", "_start", "_type", "last_event_id", "retry",
+        "_between", "_cr", "_data", "_error", "_events", "_head", "_head_type", "_id", "_kept", "_limit", "_loose",
+        "_more", "_most", "_on_comment", "_open", "_own_retry", "_packed", "_size", "_start", "_type", "last_event_id",
+        "retry",
     )  # fmt: skip
 
     def __init__(
@@ -213,6 +214,7 @@ class SSEParser:
         self._events: list[SSEEvent] = []  # what the current feed returns
         self._kept: Any = b""  # the unfinished block while it is small, else its unfinished line, a bytearray
         self._cr = False  # the last byte was a CR, an LF now belongs to it
+        self._between = False  # nothing is left of what came before: whole blocks can be taken as they are
         self._start = True  # nothing is decoded yet: a byte order mark may come
         self._head, self._head_type = "data: ", "message"  # the last match of _HEAD
         self._open = False  # something of the current block is in what follows, the standard's buffers
@@ -232,9 +234,22 @@ class SSEParser:
         """
         if self._error is not None:
             raise self._error
-        if isinstance(chunk, str):
-            chunk = chunk.encode("utf-8", "surrogatepass")
         events = self._events = []
+        try:
+            if self._between and chunk.__class__ is bytes and chunk.endswith(b"\n\n") and 13 not in chunk:
+                self._blocks(chunk)  # for servers that send an event at a time: what the rest comes to, a sixth faster
+            else:
+                self._feed(chunk.encode("utf-8", "surrogatepass") if isinstance(chunk, str) else chunk)
+                self._between = not (self._kept or self._cr or self._open or self._start)
+        except BaseException as error:  # on_comment may raise anything
+            self._between = False
+            if not isinstance(error, SSEEventTooLargeError):
+                raise
+            self._error = error
+        return events
+
+    def _feed(self, chunk: bytes) -> None:
+        """Any chunk: line ends become LF."""
         if self._cr and chunk:
             self._cr = False
             if chunk[0] == 10:
@@ -246,18 +261,12 @@ class SSEParser:
                 chunk = without
             else:
                 chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        try:
-            if 10 not in chunk:
-                self._kept += chunk
-                if len(self._kept) > self._most:
-                    self._bound()
-            elif self._kept or self._open or chunk[-2:] != b"\n\n":
-                self._feed_lines(chunk)
-            else:  # what that comes to, for servers that send an event at a time
-                self._blocks(chunk)
-        except SSEEventTooLargeError as error:
-            self._error = error
-        return events
+        if 10 in chunk:
+            self._feed_lines(chunk)
+        else:
+            self._kept += chunk
+            if len(self._kept) > self._most:
+                self._bound()
 
     def _feed_lines(self, chunk: bytes) -> None:
         """A chunk with line ends. Whole blocks are taken at once; an unfinished one is kept while it is small."""
@@ -334,7 +343,8 @@ class SSEParser:
                 return self._lines(text[:-1])
             head = self._head = match[0]
             self._head_type = match[2] or "message"
-        datas = text[len(head) : -2].split("\n\n" + head)
+        data = text[len(head) : -2]
+        datas = data.split("\n\n" + head) if "\n" in data else (data,)
         if "\n" in datas[0] or len(blocks) > self._limit:
             return self._lines(text[:-1])
         type, id, append = self._head_type, self._id, self._events.append

@@ -8,6 +8,7 @@ import contextlib
 import gc
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -578,6 +579,17 @@ class Timeouts(World):
         for tls in (False, True):
             with Server(stream("data: x\n\n", end="open"), tls=tls) as server:
                 self.times_out(server.url, timeout=3600.0, idle_timeout=0.1, verify=CA)  # not by the timer of the head
+
+    @unittest.skipUnless(hasattr(signal, "setitimer"), "there are no interval timers here")
+    def test_signals_do_not_extend_silence(self) -> None:
+        before = signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+        try:
+            with Server(stream("data: x\n\n", end="open")) as server:
+                self.times_out(server.url, idle_timeout=0.3)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
     def test_the_body_may_take_longer_than_the_head(self) -> None:
         never = threading.Event()

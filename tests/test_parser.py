@@ -251,6 +251,23 @@ class Parser(unittest.TestCase):
         with self.assertRaisesRegex(LookupError, "^ no$"):
             parser.feed(b": no\n")
 
+    def test_what_on_comment_raises_leaves_a_parser_that_goes_on(self) -> None:
+        """The line that raised is done with; what was fed with it is lost, what came before it is not."""
+
+        def refuse(text: str) -> None:
+            raise LookupError(text)
+
+        for before in ("", "data: a\n\n"):
+            for comment in (":\n\n", "data: b\n:\n\n"):
+                with self.subTest(before, comment=comment):
+                    parser = SSEParser(on_comment=refuse)
+                    parser.feed(before.encode())
+                    with self.assertRaises(LookupError):
+                        parser.feed(comment.encode())
+                    open_data = ["b"] * comment.startswith("data")
+                    (event,) = parser.feed(b"data: c\n\n")
+                    self.assertEqual(event.data.split("\n"), [*open_data, "c"])
+
     def test_no_bytes_raise(self) -> None:
         source = random.Random(7)
         tokens = [
