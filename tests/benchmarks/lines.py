@@ -7,7 +7,7 @@ from functools import partial
 import peers
 from measure import Row, Section, at_least, interleaved, ratios, scaled
 
-SHAPES = [(10, 1, 20), (100, 3, 50), (1000, 1, 200)]  # events, data lines each, characters each
+SHAPES = [(10, 1, 20), (100, 3, 50), (1000, 1, 200), (100, 1, 2000)]  # events, data lines each, characters each
 
 
 def run(found: list[str], quick: bool) -> list[Section]:
