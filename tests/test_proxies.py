@@ -260,6 +260,8 @@ class Environment(World):
                 ("::1,localhost", "proxied"),
                 ("127.0.0.0/99,nonsense/8,[,]", "proxied"),
                 ("*", "direct"),
+                (f"*:{server.port}", "direct"),
+                ("*:1", "proxied"),
                 (" a.test , 127.0.0.1 ", "direct"),
             ):
                 for name in ("NO_PROXY", "no_proxy"):
