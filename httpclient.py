@@ -331,7 +331,9 @@ def _matches(url: URL, rule: str) -> bool:
 
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)")
-_HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF is a line end here as RFC 9112, 2.2 lets a recipient have it
+_HEAD_END = re.compile(rb"\r?\n\r?\n")  # a bare LF is a line end here as RFC 9112, 2.2 lets a recipient have it
+_LINE_END = re.compile(rb"\r?\n(?![\t ])")
+_FOLD = re.compile(rb"\r?\n[\t ]+")  # RFC 9112, 5.2: obs-fold, to be read as a space
 _sizes: dict[bytes, int] = {}  # of chunk lines met before
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
 
@@ -368,22 +370,20 @@ class Headers(Mapping[str, str]):
         return f"Headers of {', '.join(key for key, _ in self._lines)}"  # values may be secret
 
 
-def _parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:
-    """Field lines of a head or of trailers (RFC 9112, 5)."""
-    fields: list[bytes] = []
-    for line in lines:
-        line = line.removesuffix(b"\r")
-        if line[:1] in (b" ", b"\t") and fields:
-            fields[-1] += b" " + line.strip(b" \t")  # 5.2: obs-fold is to be read as a space
-        else:
-            fields.append(line)
+def _parse_fields(lines: list[bytes], kind: type[HTTPClientError]) -> list[tuple[str, str]]:
+    """Field lines of a head or of trailers (RFC 9112, 5). Raises `kind`."""
     parsed = []
-    for line in fields:
-        match = _FIELD_LINE.fullmatch(line)
+    for line in lines:
+        match = _FIELD_LINE.fullmatch(_FOLD.sub(b" ", line))
         if match is None:
-            raise ProtocolError(f"the answer has a malformed header line: {line[:40]!r}")
+            raise kind(f"the answer has a malformed header line: {line[:40]!r}")
         parsed.append((match[1].decode("ascii"), match[2].rstrip(b" \t").decode("latin-1")))
     return parsed
+
+
+def _listed(headers: Headers, name: str) -> list[str]:
+    """The members of a header that is a list (RFC 9110, 5.6.1), in small letters."""
+    return [value.strip(" \t").lower() for line in headers.get_list(name) for value in line.split(",")]
 
 
 class ResponseParser:
@@ -434,12 +434,12 @@ class ResponseParser:
             raise ConnectError("the server closed the connection before its answer was complete")
 
     def _parse_head(self, head: bytes) -> None:
-        first, *rest = head.split(b"\n")
-        match = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
+        first, *rest = _LINE_END.split(head)
+        match = _STATUS_LINE.fullmatch(first)
         if match is None:
             raise ProtocolError(f"the answer has a malformed status line: {first[:40]!r}")
         version, status, reason = match.groups(b"")
-        headers = Headers(_parse_fields(rest))
+        headers = Headers(_parse_fields(rest, ProtocolError))
         if status[0] == 49 and status != b"101":  # "1": RFC 9110, 15.2
             self._interim += 1
             if self._interim > _MAX_INTERIM:
@@ -448,18 +448,17 @@ class ResponseParser:
         self.http_version, self.status_code = "HTTP/" + version.decode(), int(status)
         self.reason, self.headers = reason.decode("latin-1").strip(" \t"), headers
         self._framing = self._body_framing(version)
-        self.coding = _coding(headers)
+        self.coding = ", ".join(c for c in _listed(headers, "content-encoding") if c not in ("", "identity"))
 
     def _body_framing(self, version: bytes) -> str:
         """RFC 9112, 6.3: message body length."""
-        if self.status_code == 101:
+        status = self.status_code
+        if status == 101:
             raise ProtocolError("the server switched protocols (101), which nobody asked for")
-        codings = [value.strip(" \t").lower() for value in self.headers.get_list("transfer-encoding")]
-        lengths = {v.strip(" \t") for line in self.headers.get_list("content-length") for v in line.split(",")}
-        if self._method == "HEAD" or self.status_code in (204, 304):
+        if self._method == "HEAD" or status in (204, 304) or (self._method == "CONNECT" and 200 <= status < 300):
             return "none"
-        if self._method == "CONNECT" and 200 <= self.status_code < 300:
-            return "none"
+        codings = _listed(self.headers, "transfer-encoding")
+        lengths = set(_listed(self.headers, "content-length"))
         if codings:
             if lengths:
                 raise ProtocolError("the answer has both Content-Length and Transfer-Encoding")
@@ -557,9 +556,14 @@ class ResponseParser:
                     if len(buffer) - position > _MAX_CHUNK_LINE:
                         raise BodyError(f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes")
                     break
-                if not size:
-                    if self._end_trailers(buffer, end):
-                        position = len(buffer)
+                if not size:  # the last chunk; the trailers behind it (7.1.2) are checked and dropped
+                    trailers = _HEAD_END.search(buffer, end)
+                    if (trailers.end() if trailers else len(buffer)) - end > _MAX_HEAD:
+                        raise BodyError(f"the trailers of the body are larger than {_MAX_HEAD} bytes")
+                    if trailers:
+                        lines = buffer[end + 2 : trailers.start()]
+                        _parse_fields(_LINE_END.split(lines) if lines else [], BodyError)
+                        self._framing, position = "none", len(buffer)
                     break
                 position, self._left = start, size + 2  # it is not all here, or does not end as it should
         except BodyError as error:
@@ -577,25 +581,6 @@ class ResponseParser:
         if len(line) < 4:
             _sizes[line] = size  # there are few of them, and to look one up is five times faster
         return size
-
-    def _end_trailers(self, buffer: bytes, start: int) -> bool:
-        """Are the trailers, behind the line of the last chunk at `start`, complete? They are checked and dropped."""
-        end = _HEAD_END.search(buffer, start)
-        if (end.end() if end else len(buffer)) - start > _MAX_HEAD:
-            raise BodyError(f"the trailers of the body are larger than {_MAX_HEAD} bytes")
-        if end is None:
-            return False
-        try:
-            _parse_fields(buffer[start + 2 : end.start()].split(b"\n") if end.start() > start + 1 else [])
-        except ProtocolError as error:
-            raise BodyError(str(error)) from None
-        self._framing = "none"
-        return True
-
-
-def _coding(headers: Headers) -> str:
-    codings = [c.strip(" \t").lower() for value in headers.get_list("content-encoding") for c in value.split(",")]
-    return ", ".join(c for c in codings if c not in ("", "identity"))
 
 
 class _Decoder:
