@@ -292,19 +292,16 @@ def _proxy(text: str) -> URL | None:
 
 def _proxy_for(url: URL, option: str | None) -> URL | None:
     """`option`, or what the environment says of this URL."""
-    if option is not None:
-        return _proxy(option)
-    if url.scheme == "http" and "REQUEST_METHOD" in os.environ:
-        text = os.environ.get("http_proxy")  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
-    else:
-        text = _variable(f"{url.scheme}_proxy")
-    text = text or _variable("all_proxy")
-    if text and any(_matches(url, rule) for rule in re.split(r"[\s,]+", _variable("no_proxy").lower())):
-        return None
-    return _proxy(text)
+    if option is None:
+        option = _variable(f"{url.scheme}_proxy") or _variable("all_proxy")
+        if option and any(_matches(url, rule) for rule in re.split(r"[\s,]+", _variable("no_proxy").lower())):
+            return None
+    return _proxy(option)
 
 
 def _variable(name: str) -> str:
+    if name == "http_proxy" and "REQUEST_METHOD" in os.environ:
+        return os.environ.get(name, "")  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
     return os.environ.get(name) or os.environ.get(name.upper()) or ""
 
 
@@ -331,9 +328,8 @@ def _matches(url: URL, rule: str) -> bool:
 
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)")
-_HEAD_END = re.compile(rb"\r?\n\r?\n")  # a bare LF is a line end here as RFC 9112, 2.2 lets a recipient have it
-_LINE_END = re.compile(rb"\r?\n(?![\t ])")
-_FOLD = re.compile(rb"\r?\n[\t ]+")  # RFC 9112, 5.2: obs-fold, to be read as a space
+_HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF is a line end here as RFC 9112, 2.2 lets a recipient have it
+_FOLD = re.compile(rb"\n[\t ]+")  # RFC 9112, 5.2: obs-fold, to be read as a space
 _sizes: dict[bytes, int] = {}  # of chunk lines met before
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
 
@@ -370,11 +366,11 @@ class Headers(Mapping[str, str]):
         return f"Headers of {', '.join(key for key, _ in self._lines)}"  # values may be secret
 
 
-def _parse_fields(lines: list[bytes], kind: type[HTTPClientError]) -> list[tuple[str, str]]:
-    """Field lines of a head or of trailers (RFC 9112, 5). Raises `kind`."""
+def _parse_fields(lines: bytes, kind: type[HTTPClientError]) -> list[tuple[str, str]]:
+    """Field lines of a head or of trailers (RFC 9112, 5), all with their ends. Raises `kind`."""
     parsed = []
-    for line in lines:
-        match = _FIELD_LINE.fullmatch(_FOLD.sub(b" ", line))
+    for line in _FOLD.sub(b" ", lines.replace(b"\r\n", b"\n")).split(b"\n")[:-1]:
+        match = _FIELD_LINE.fullmatch(line)
         if match is None:
             raise kind(f"the answer has a malformed header line: {line[:40]!r}")
         parsed.append((match[1].decode("ascii"), match[2].rstrip(b" \t").decode("latin-1")))
@@ -428,18 +424,18 @@ class ResponseParser:
                 raise ProtocolError(f"the answer is not HTTP/1: {self._buffer[:40]!r}{hint}")
             if end is None:
                 break
-            head, self._buffer = self._buffer[: end.start()], self._buffer[end.end() :]
+            head, self._buffer = self._buffer[: end.start() + 1], self._buffer[end.end() :]
             self._parse_head(head)
         if self._framing == "head" and self._ended:
             raise ConnectError("the server closed the connection before its answer was complete")
 
     def _parse_head(self, head: bytes) -> None:
-        first, *rest = _LINE_END.split(head)
-        match = _STATUS_LINE.fullmatch(first)
+        first, _, fields = head.partition(b"\n")
+        match = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
         if match is None:
             raise ProtocolError(f"the answer has a malformed status line: {first[:40]!r}")
         version, status, reason = match.groups(b"")
-        headers = Headers(_parse_fields(rest, ProtocolError))
+        headers = Headers(_parse_fields(fields, ProtocolError))
         if status[0] == 49 and status != b"101":  # "1": RFC 9110, 15.2
             self._interim += 1
             if self._interim > _MAX_INTERIM:
@@ -486,7 +482,7 @@ class ResponseParser:
             if not framed:
                 self._decoder.finish()
                 return b""
-            self._decoder.give(framed)
+            self._decoder.input += framed
         return data  # type: ignore[no-any-return]
 
     def read_raw(self) -> bytes | None:
@@ -561,8 +557,7 @@ class ResponseParser:
                     if (trailers.end() if trailers else len(buffer)) - end > _MAX_HEAD:
                         raise BodyError(f"the trailers of the body are larger than {_MAX_HEAD} bytes")
                     if trailers:
-                        lines = buffer[end + 2 : trailers.start()]
-                        _parse_fields(_LINE_END.split(lines) if lines else [], BodyError)
+                        _parse_fields(buffer[end + 2 : trailers.start() + 1], BodyError)
                         self._framing, position = "none", len(buffer)
                     break
                 position, self._left = start, size + 2  # it is not all here, or does not end as it should
@@ -586,64 +581,52 @@ class ResponseParser:
 class _Decoder:
     """gzip and deflate as they stream (RFC 9110, 8.4.1), at most `_READ` bytes at a time: a bomb goes off slowly."""
 
-    __slots__ = ("_broken", "_input", "_kind", "_more", "_zlib")
-
     def __init__(self, coding: str) -> None:
         if coding not in ("gzip", "x-gzip", "deflate"):
             raise ProtocolError(f"content coding {_shown(coding[:40])!r} is not supported")
         self._kind = coding
         self._zlib: Any = None
-        self._input = b""
+        self.input = b""
         self._more = False  # output may be left inside zlib
-        self._broken = False
-
-    def give(self, data: bytes) -> None:
-        self._input += data
+        self._error = ""  # to raise when what came before it was taken
 
     def take(self) -> bytes:
         from zlib import decompressobj, error
 
-        while self._input or self._more:
+        data = b""
+        while not data and (self.input or self._more):
             if self._zlib is None:
                 wbits = 31
                 if self._kind == "deflate":
-                    if len(self._input) < 2:
+                    if len(self.input) < 2:
                         break
-                    wrapped = self._input[0] & 15 == 8 and int.from_bytes(self._input[:2], "big") % 31 == 0
+                    wrapped = self.input[0] & 15 == 8 and int.from_bytes(self.input[:2], "big") % 31 == 0
                     wbits = 15 if wrapped else -15  # servers send both kinds, browsers take both
                 self._zlib = decompressobj(wbits)
             before = self._zlib.copy()
             try:
-                data: bytes = self._zlib.decompress(self._input, _READ)
-                self._input, self._more = self._zlib.unconsumed_tail, len(data) == _READ
+                data = self._zlib.decompress(self.input, _READ)
+                self.input, self._more = self._zlib.unconsumed_tail, len(data) == _READ
             except error:
-                data, self._input, self._more = self._rescue(before), b"", False
+                rest, self.input, self._more = self.input, b"", False
+                self._error = f"the body is not valid {self._kind}"
+                try:
+                    for byte in rest:  # what comes before the place where it is broken
+                        data += before.decompress(bytes([byte]), _READ)
+                except error:
+                    break
             if self._zlib.eof:
-                self._input, self._more = self._zlib.unused_data, False
-                if self._input:
-                    if self._kind == "deflate":
-                        raise BodyError("the body goes on after the end of its deflate stream")
+                self.input, self._more = self._zlib.unused_data, False
+                if self.input and self._kind == "deflate":
+                    self.input, self._error = b"", "the body goes on after the end of its deflate stream"
+                elif self.input:
                     self._zlib = None  # one more member (RFC 1952, 2.2)
-            if data:
-                return data
-        if self._broken:
-            raise BodyError(f"the body is not valid {self._kind}")
-        return b""
-
-    def _rescue(self, before: Any) -> bytes:
-        """What comes out of the input before the place where it is broken."""
-        from zlib import error
-
-        self._broken, data = True, b""
-        for byte in self._input:
-            try:
-                data += before.decompress(bytes([byte]), _READ)
-            except error:
-                break
+        if self._error and not data:
+            raise BodyError(self._error)
         return data
 
     def finish(self) -> None:
-        if self._input or (self._zlib is not None and not self._zlib.eof):
+        if self.input or (self._zlib is not None and not self._zlib.eof):
             raise BodyError(f"the body was cut short inside its {self._kind} stream")
 
 
@@ -701,15 +684,13 @@ class _TLS:
                 break
             except ssl.SSLWantReadError:
                 await self._more()
-            except ssl.SSLCertVerificationError as error:
-                await self._flush()
-                raise CertificateError(
-                    f"the certificate of {self._object.server_hostname} was not accepted: {error.verify_message}"
-                    " [verify= takes the file of the CA that signed it]"
-                ) from error
             except ssl.SSLError as error:
-                await self._flush()
-                raise ConnectError(f"TLS with {self._object.server_hostname} failed: {error.reason}") from error
+                await self._flush()  # the alert that tells the server
+                name = self._object.server_hostname
+                if isinstance(error, ssl.SSLCertVerificationError):
+                    why = f"{error.verify_message} [verify= takes the file of the CA that signed it]"
+                    raise CertificateError(f"the certificate of {name} was not accepted: {why}") from error
+                raise ConnectError(f"TLS with {name} failed: {error.reason}") from error
         await self._flush()
 
     async def _flush(self) -> None:
@@ -733,25 +714,22 @@ class _TLS:
         """What was received and can be decrypted; `b""` only for an end that the peer declared."""
         import ssl
 
-        while True:
-            pieces: list[bytes] = []
+        pieces: list[bytes] = []
+        while not pieces:
             try:
                 while self._incoming.pending or self._object.pending() or not pieces:
-                    data = self._object.read(_READ)
-                    if not data:
+                    pieces.append(self._object.read(_READ))
+                    if not pieces[-1]:
                         break
-                    pieces.append(data)
-                return b"".join(pieces)
             except ssl.SSLWantReadError:
-                if pieces:
-                    return b"".join(pieces)
+                if not pieces:
+                    await self._more()
             except ssl.SSLZeroReturnError:
-                return b"".join(pieces)
+                break
             except ssl.SSLError as error:
-                if pieces:
-                    return b"".join(pieces)
-                raise BodyError(f"the connection was cut: {error.reason}") from error
-            await self._more()
+                if not pieces:
+                    raise BodyError(f"the connection was cut: {error.reason}") from error
+        return b"".join(pieces)
 
 
 # --- the two shells: connect, send, receive, interrupt ----------------------------------------------------------
