@@ -23,6 +23,7 @@ from errno import EINPROGRESS, EWOULDBLOCK
 from math import inf
 from threading import RLock
 from time import monotonic
+from types import coroutine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -908,7 +909,7 @@ class _AsyncWire:
         self._ended = self.closed = self._paused = self._stopped = False
         self._error: BaseException | None = None
         self._signal = _Signal(self._loop)
-        self._connecting: _Watched | None = None
+        self._connecting: Any = None  # the future that `connect` waits for
         self._timer: asyncio.TimerHandle | None = None
         self._until = 0.0
 
@@ -951,22 +952,37 @@ class _AsyncWire:
             race = named and isinstance(self._loop, asyncio.BaseEventLoop)  # uvloop has no happy eyeballs
             options = {"happy_eyeballs_delay": 0.25} if race else {}
             connecting = self._loop.create_connection(lambda: self, host, port, **options)  # type: ignore
-        self._connecting = _Watched(connecting)
         self._set_timer(self._seconds())
         try:
-            await self._connecting
+            await self._watch(connecting)
         except BaseException as error:
             closed = self.closed
             self.interrupt()
             if closed and isinstance(error, asyncio.CancelledError):
                 raise self._why() from None
             raise
-        finally:
-            self._connecting = None
         if self.closed:
             raise self._why()
         if self._transport is not None:
             _tune(self._transport.get_extra_info("socket"))
+
+    @coroutine
+    def _watch(self, connecting: Any) -> Generator[Any, None, None]:
+        """Await, and know for what: to cancel that does not take a task, which costs a connect a third more."""
+        steps = connecting.__await__()
+        try:
+            self._connecting = next(steps)
+            while True:
+                try:
+                    yield self._connecting
+                except BaseException as error:
+                    self._connecting = steps.throw(error)
+                else:
+                    self._connecting = next(steps)
+        except StopIteration:
+            pass
+        finally:
+            self._connecting = None
 
     def _seconds(self) -> float | None:
         return None if self.expires is None else max(0.0, self.expires - monotonic())
@@ -1050,7 +1066,7 @@ class _AsyncWire:
         elif self._transport is not None:
             self._transport.abort()
         elif self._connecting is not None:
-            self._connecting.interrupt()
+            self._connecting.cancel()
         self._signal.set_soon()
 
     async def release(self) -> None:
@@ -1114,38 +1130,10 @@ class _Signal:
             self._loop.call_soon(callback, self, context=self._context)
 
 
-class _Watched:
-    """Awaits a coroutine and can cancel what it is waiting for: to interrupt it does not take a task, which costs a
-    connect a third more.
-    """
-
-    def __init__(self, coroutine: Any) -> None:
-        self._steps = coroutine.__await__()
-        self._future: Any = None
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        try:
-            self._future = next(self._steps)
-            while True:
-                try:
-                    yield self._future
-                except BaseException as error:
-                    self._future = self._steps.throw(error)
-                else:
-                    self._future = next(self._steps)
-        except StopIteration as done:
-            return done.value
-
-    def interrupt(self) -> None:
-        if self._future is not None:
-            self._future.cancel()
-
-
-class _pause:
+@coroutine
+def _pause() -> Generator[None, None, None]:
     """One turn of the loop: `asyncio.sleep(0)` without asyncio."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        yield
+    yield
 
 
 # --- one request and its answer ---------------------------------------------------------------------------------
@@ -1191,29 +1179,36 @@ class Exchange:
         return Response(self, parser, url)
 
     async def open(self, request: Request, timeout: float | None = None) -> Any:
-        """Send and wait for the head of the answer, `timeout` seconds in all; returns the response."""
+        """Send, wait for the head of the answer, `timeout` seconds in all, and return the response, or close all again."""
         expires = None if timeout is None else monotonic() + timeout
-        hops = [request.url.shown()]
-        while True:
-            parser = await self._send(request, expires)
-            follow = request.redirected(
-                parser.status_code, parser.headers, hops, self._max_redirects, self._uds is not None
-            )
-            if follow is None:
-                self._parser, self._wire.expires = parser, None
-                self._read = parser.read if parser.coding else parser.read_raw
-                return self._respond(parser, request.url)
-            await self.release(False)
-            request = follow
+        hops, most, confined = [request.url.shown()], self._max_redirects, self._uds is not None
+        try:
+            while True:
+                parser = await self._send(request, expires)
+                follow = request.redirected(parser.status_code, parser.headers, hops, most, confined)
+                if follow is None:
+                    break
+                await self._wire.release()
+                request = follow
+        except BaseException:
+            await self.release()
+            raise
+        self._parser, self._wire.expires = parser, None
+        self._read = parser.read if parser.coding else parser.read_raw
+        return self._respond(parser, request.url)
 
     async def _send(self, request: Request, expires: float | None) -> ResponseParser:
         url, proxy = request.url, None if self._uds is not None else _proxy_for(request.url, self._proxy)
         wire = self._wire = self._stream = self._new_wire(expires, self._idle)
         if self._interrupted:
             raise _Closed
-        peer, kind = (url, ConnectError) if proxy is None else (proxy, ProxyError)
+        peer = proxy or url
+        kind, failed = ConnectError, f"cannot connect to {self._uds or peer.authority}"
+        if proxy is not None:
+            kind, failed = ProxyError, f"cannot connect to the proxy {peer.authority}"
         try:
-            await self._reach(wire, peer, kind)
+            await wire.connect(peer.host, peer.port, self._uds)
+            kind, failed = ConnectError, f"{peer.authority} closed the connection"
             if proxy is not None and url.scheme == "https":
                 await self._tunnel(url, proxy)
                 proxy = None
@@ -1227,17 +1222,7 @@ class Exchange:
         except OSError as error:
             if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
                 raise
-            raise ConnectError(f"{peer.authority} closed the connection: {_reason(error)}") from error
-
-    async def _reach(self, wire: Any, peer: URL, kind: type[ConnectError]) -> None:
-        name = self._uds if self._uds is not None else peer.authority
-        try:
-            await wire.connect(peer.host, peer.port, self._uds)
-        except HTTPClientError:
-            raise
-        except OSError as error:
-            who = "the proxy " if kind is ProxyError else ""
-            raise kind(f"cannot connect to {who}{name}: {_reason(error)}") from error
+            raise kind(f"{failed}: {_reason(error)}") from error
 
     async def _tunnel(self, url: URL, proxy: URL) -> None:
         """RFC 9110, 9.3.6: CONNECT."""
@@ -1321,9 +1306,8 @@ class Exchange:
         if self._wire is not None:
             self._wire.interrupt()
 
-    async def release(self, for_good: bool = True) -> None:
+    async def release(self) -> None:
         """Give the connection back."""
-        self._interrupted = self._interrupted or for_good
         if self._wire is not None:
             await self._wire.release()
 
@@ -1503,15 +1487,6 @@ class AsyncResponse(_Answer):
         await self.aclose()
 
 
-async def _open(exchange: Exchange, request: Request, timeout: float | None) -> Any:
-    """The response; without one nothing is left open."""
-    try:
-        return await exchange.open(request, timeout)
-    except BaseException:
-        await exchange.release()
-        raise
-
-
 async def _request(
     exchange: Callable[..., Exchange], method: str, url: str, *, stream: bool, headers: Any = None, params: Any = None,
     json: Any = None, content: bytes | str | None = None, timeout: float | None = 30.0,
@@ -1535,7 +1510,7 @@ async def _request(
     if json is not None and not any(name.lower() == "content-type" for name, _ in request.headers):
         request.headers.append(("Content-Type", "application/json"))
     opened = exchange(verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
-    response = await _open(opened, request, timeout)
+    response = await opened.open(request, timeout)
     if not stream:
         await response._read()
     return response
@@ -1626,8 +1601,7 @@ class WSGITransport:
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
     ) -> Response:
         exchange = _InProcess(lambda request: _WSGIWire(self.app, request))
-        request = Request(method, url, headers, content)
-        return _run(_open(exchange, request, timeout))  # type: ignore[no-any-return]
+        return _run(exchange.open(Request(method, url, headers, content), timeout))  # type: ignore[no-any-return]
 
 
 class _WSGIWire:
@@ -1706,8 +1680,8 @@ class ASGITransport:
     async def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
     ) -> AsyncResponse:
-        request = Request(method, url, headers, content)
-        return await _open(_AsyncInProcess(self._wire), request, timeout)  # type: ignore[no-any-return]
+        exchange = _AsyncInProcess(self._wire)
+        return await exchange.open(Request(method, url, headers, content), timeout)  # type: ignore[no-any-return]
 
     def _wire(self, request: Request) -> _ASGIWire:
         from urllib.parse import unquote
