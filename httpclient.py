@@ -8,7 +8,7 @@
 
 In reading order: errors; what is sent (URL, request, redirects, proxies); ``ResponseParser`` (bytes in, head and body
 out, no I/O); TLS over two memory buffers; the two shells that do I/O, ``_BlockingWire`` on sockets and ``_AsyncWire``
-on asyncio; ``Exchange`` and ``AsyncExchange``, one request and its answer, written once for both; responses and
+on asyncio; responses; ``Exchange`` and ``AsyncExchange``, one request and its answer, written once for both;
 ``request``/``get``/``post`` and their ``async_`` twins; ``ASGITransport`` and ``WSGITransport``, web applications in
 the place of a wire. One connection for each request, no pool: made for answers that last.
 """
@@ -475,16 +475,17 @@ class ResponseParser:
             return self.read_raw()
         if self._decoder is None:
             self._decoder = _Decoder(self.coding)
-        while not (data := self._decoder.take()):
-            framed = self.read_raw()
+        data = b""
+        while not data:
+            framed = b"" if self._decoder.more else self.read_raw()
             self.pending = True  # in the decoder
             if framed is None:
                 return None
-            if not framed:
+            if not framed and not self._decoder.more:
                 self._decoder.finish()
                 return b""
-            self._decoder.input += framed
-        return data  # type: ignore[no-any-return]
+            data = self._decoder.decode(framed)
+        return data
 
     def read_raw(self) -> bytes | None:
         """`read` for a body whose `coding` is to be left, or is none: without its framing."""
@@ -585,50 +586,45 @@ class _Decoder:
     def __init__(self, coding: str) -> None:
         if coding not in ("gzip", "x-gzip", "deflate"):
             raise ProtocolError(f"content coding {_shown(coding[:40])!r} is not supported")
-        self._kind = coding
+        self._coding = coding
         self._zlib: Any = None
-        self.input = b""
-        self._more = False  # output may be left inside zlib
-        self._error = ""  # to raise when what came before it was taken
+        self._broken = False
+        self.more = False  # does what was given so far make more?
 
-    def take(self) -> bytes:
-        from zlib import decompressobj, error
+    def decode(self, data: bytes) -> bytes:
+        """The next that can be decoded with `data`, or with `b""` if there is `more`."""
+        import zlib
 
-        data = b""
-        while not data and (self.input or self._more):
-            if self._zlib is None:
-                wbits = 31
-                if self._kind == "deflate":
-                    if len(self.input) < 2:
-                        break
-                    wrapped = self.input[0] & 15 == 8 and int.from_bytes(self.input[:2], "big") % 31 == 0
-                    wbits = 15 if wrapped else -15  # servers send both kinds, browsers take both
-                self._zlib = decompressobj(wbits)
-            before = self._zlib.copy()
+        if self._broken:
+            raise BodyError(f"the body is not valid {self._coding}")
+        if self._zlib is None:
+            wbits = 31
+            if self._coding == "deflate":  # servers send it with a head (RFC 1950, 2.2) and without, browsers take both
+                wbits = 15 if data[0] & 15 == 8 else -15
+            self._zlib = zlib.decompressobj(wbits)
+        elif self._zlib.eof:
+            if self._coding == "deflate":
+                raise BodyError("the body goes on after the end of its deflate stream")
+            data = self._zlib.unused_data + data
+            self._zlib = zlib.decompressobj(31)  # one more member (RFC 1952, 2.2)
+        data = self._zlib.unconsumed_tail + data
+        before = self._zlib.copy()
+        try:
+            decoded: bytes = self._zlib.decompress(data, _READ)
+            self.more = self._zlib.unused_data != b"" if self._zlib.eof else len(decoded) == _READ
+        except zlib.error:
+            self._broken = self.more = True
+            decoded = b""
             try:
-                data = self._zlib.decompress(self.input, _READ)
-                self.input, self._more = self._zlib.unconsumed_tail, len(data) == _READ
-            except error:
-                rest, self.input, self._more = self.input, b"", False
-                self._error = f"the body is not valid {self._kind}"
-                try:
-                    for byte in rest:  # what comes before the place where it is broken
-                        data += before.decompress(bytes([byte]), _READ)
-                except error:
-                    break
-            if self._zlib.eof:
-                self.input, self._more = self._zlib.unused_data, False
-                if self.input and self._kind == "deflate":
-                    self.input, self._error = b"", "the body goes on after the end of its deflate stream"
-                elif self.input:
-                    self._zlib = None  # one more member (RFC 1952, 2.2)
-        if self._error and not data:
-            raise BodyError(self._error)
-        return data
+                for byte in data:  # what comes before the place where it is broken
+                    decoded += before.decompress(bytes([byte]), _READ)
+            except zlib.error:
+                pass
+        return decoded
 
     def finish(self) -> None:
-        if self.input or (self._zlib is not None and not self._zlib.eof):
-            raise BodyError(f"the body was cut short inside its {self._kind} stream")
+        if self._zlib is not None and not self._zlib.eof:
+            raise BodyError(f"the body was cut short inside its {self._coding} stream")
 
 
 # --- TLS: a layer over either shell, without I/O of its own -----------------------------------------------------
@@ -817,17 +813,6 @@ class _BlockingWire:
             raise RequestTimeout("the time for an answer (timeout) is over")
         return seconds
 
-    def _enter(self, seconds: float | None) -> socket.socket:
-        """Say so, then look whether it is closed; `interrupt` does the reverse, so that one of them sees the other."""
-        self._inside = True
-        if self.closed or self._sock is None:
-            self._leave()
-            raise _Closed
-        if seconds != self._timeout:
-            self._timeout = seconds
-            self._sock.settimeout(seconds)
-        return self._sock
-
     def _leave(self) -> None:
         self._inside = False
         if self.closed:
@@ -837,9 +822,13 @@ class _BlockingWire:
             raise _Closed
 
     async def send(self, data: bytes) -> None:
-        sock = self._enter(self._seconds())
+        self._inside = True  # and then see if it is closed; `interrupt` does the reverse, so one of them sees the other
         try:
-            sock.sendall(data)
+            if self.closed or self._sock is None:
+                raise _Closed
+            self._timeout = self._seconds()
+            self._sock.settimeout(self._timeout)
+            self._sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
             pass  # the server may have answered before it read everything (RFC 9112, 9.5): let us see
         except TimeoutError:
@@ -851,7 +840,7 @@ class _BlockingWire:
         return self.recv_now()
 
     def recv_now(self) -> bytes:
-        self._inside = True  # _enter and _leave written out: this is done for every piece
+        self._inside = True  # as in `send`, with _leave written out: this is done for every piece
         try:
             seconds = self.idle if self.expires is None else self._seconds()
             if self.closed or self._sock is None:
@@ -1136,7 +1125,7 @@ def _pause() -> Generator[None, None, None]:
     yield
 
 
-# --- one request and its answer ---------------------------------------------------------------------------------
+# --- responses --------------------------------------------------------------------------------------------------------
 
 
 def _run(step: Coroutine[Any, None, _T]) -> _T:
@@ -1146,207 +1135,6 @@ def _run(step: Coroutine[Any, None, _T]) -> _T:
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     raise RuntimeError("a blocking wire suspended")
-
-
-class Exchange:
-    """One request and its answer, redirects and proxies included, over blocking sockets.
-
-    The methods are coroutines that never suspend; `interrupt` and `stop` may be called from any thread.
-    """
-
-    def __init__(
-        self,
-        verify: Any = True,
-        proxy: str | None = None,
-        uds: str | None = None,
-        follow_redirects: bool = True,
-        idle_timeout: float | None = None,
-        max_redirects: int = 20,
-    ) -> None:
-        self._verify, self._proxy, self._uds = verify, proxy, uds
-        self._max_redirects = max_redirects if follow_redirects else -1
-        self._idle = idle_timeout
-        self._wire: Any = None
-        self._stream: Any = None  # the wire, or TLS over it
-        self._parser: Any = None
-        self._read: Callable[[], bytes | None]
-        self._postponed: BaseException | None = None  # what the next `read` is to raise
-        self._interrupted = False
-
-    _new_wire: Callable[..., Any] = _BlockingWire
-
-    def _respond(self, parser: ResponseParser, url: URL) -> Any:
-        return Response(self, parser, url)
-
-    async def open(self, request: Request, timeout: float | None = None) -> Any:
-        """Send, wait for the head of the answer, `timeout` seconds in all, and return the response, or close all again."""
-        expires = None if timeout is None else monotonic() + timeout
-        hops, most, confined = [request.url.shown()], self._max_redirects, self._uds is not None
-        try:
-            while True:
-                parser = await self._send(request, expires)
-                follow = request.redirected(parser.status_code, parser.headers, hops, most, confined)
-                if follow is None:
-                    break
-                await self._wire.release()
-                request = follow
-        except BaseException:
-            await self.release()
-            raise
-        self._parser, self._wire.expires = parser, None
-        self._read = parser.read if parser.coding else parser.read_raw
-        return self._respond(parser, request.url)
-
-    async def _send(self, request: Request, expires: float | None) -> ResponseParser:
-        url, proxy = request.url, None if self._uds is not None else _proxy_for(request.url, self._proxy)
-        wire = self._wire = self._stream = self._new_wire(expires, self._idle)
-        if self._interrupted:
-            raise _Closed
-        peer = proxy or url
-        kind, failed = ConnectError, f"cannot connect to {self._uds or peer.authority}"
-        if proxy is not None:
-            kind, failed = ProxyError, f"cannot connect to the proxy {peer.authority}"
-        try:
-            await wire.connect(peer.host, peer.port, self._uds)
-            kind, failed = ConnectError, f"{peer.authority} closed the connection"
-            if proxy is not None and url.scheme == "https":
-                await self._tunnel(url, proxy)
-                proxy = None
-            if url.scheme == "https":
-                self._stream = _TLS(wire, _context(self._verify), url.host)
-                await self._stream.handshake()
-            await self._stream.send(request.encode(proxy))
-            return await self._head(request.method)
-        except RequestTimeout as error:
-            raise RequestTimeout(f"{peer.authority}: {error}") from error
-        except OSError as error:
-            if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
-                raise
-            raise kind(f"{failed}: {_reason(error)}") from error
-
-    async def _tunnel(self, url: URL, proxy: URL) -> None:
-        """RFC 9110, 9.3.6: CONNECT."""
-        host = f"[{url.host}]" if ":" in url.host else url.host
-        lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}"]
-        if proxy.userinfo is not None:
-            lines.append(f"Proxy-Authorization: {_basic(proxy.userinfo)}")
-        try:
-            await self._stream.send("\r\n".join([*lines, "", ""]).encode())
-            answer = await self._head("CONNECT")
-        except RequestTimeout:
-            raise
-        except OSError as error:
-            raise ProxyError(f"the proxy {proxy.authority} failed: {_reason(error)}") from error
-        status = answer.status_code
-        if not 200 <= status < 300:
-            refused = ProxyError(f"the proxy {proxy.authority} refused: {status} {_shown(answer.reason)}")
-            refused.fatal = 400 <= status < 500 and status not in (408, 425, 429)  # such as 407: wrong password
-            raise refused
-        if answer._buffer:
-            raise ProxyError(f"the proxy {proxy.authority} sent more than its answer")
-
-    async def _head(self, method: str) -> ResponseParser:
-        parser = ResponseParser(method)
-        while not parser.status_code:
-            parser.feed(await self._stream.recv())
-        return parser
-
-    async def read(self) -> bytes:
-        """The next piece of the body, as it arrives; `b""` at the end, when the connection is closed already."""
-        parser, error = self._parser, self._postponed
-        try:
-            if error is not None:
-                self._postponed = None
-                raise error
-            data = self._read() if parser.pending else None
-            while data is None:
-                parser.feed(await self._stream.recv())
-                data = self._read()
-        except HTTPClientError:
-            raise
-        except OSError as error:
-            raise BodyError(f"the connection was lost: {_reason(error)}") from error
-        if not data:
-            self._wire.interrupt()
-        return data
-
-    def waiting(self) -> Any:
-        """What to await until `read_now` has something; `None` if that need not be waited for, or takes `read`."""
-        return self._wire.waiting() if self._stream is self._wire and not self._parser.pending else None
-
-    def read_now(self) -> bytes | None:
-        """`read` without a coroutine: it blocks, or takes what was `waiting`. `None` if only `read` can go on."""
-        if self._stream is not self._wire or self._parser.pending:
-            return None
-        try:
-            data = self._wire.recv_now()
-            if data is None:
-                return None
-            body: bytes | None = self._parser.read_chunk(data)
-            if body is None:
-                self._parser.feed(data)
-                body = self._read()
-            return body
-        except BaseException as error:  # for `read` to raise, where the rules are
-            self._postponed = error
-            return None
-
-    def limit(self, seconds: float | None) -> None:
-        """Bound all reads to come together."""
-        self._wire.expires = None if seconds is None else monotonic() + seconds
-
-    def stop(self) -> None:
-        """Let reads end after what has arrived."""
-        if self._wire is not None:
-            self._wire.stop()
-
-    def interrupt(self) -> None:
-        """Abort: whoever is inside a call gets a `ConnectError`."""
-        self._interrupted = True
-        if self._wire is not None:
-            self._wire.interrupt()
-
-    async def release(self) -> None:
-        """Give the connection back."""
-        if self._wire is not None:
-            await self._wire.release()
-
-
-class AsyncExchange(Exchange):
-    """The same on asyncio; `interrupt` and `stop` are for other tasks of the same loop."""
-
-    _new_wire = _AsyncWire
-
-    def __del__(self) -> None:
-        if self._wire is not None and not self._wire.closed:  # the loop would keep the connection for ever
-            import warnings
-
-            warnings.warn("an AsyncResponse was not closed", ResourceWarning, source=self, stacklevel=2)
-            self.interrupt()
-
-    def _respond(self, parser: ResponseParser, url: URL) -> Any:
-        return AsyncResponse(self, parser, url)
-
-
-def check(verify: Any, proxy: Any, uds: Any) -> None:
-    """Raise `ValueError` or `TypeError` now for what `Exchange` could not use."""
-    if not (isinstance(proxy, (str, type(None))) and isinstance(uds, (str, os.PathLike, type(None)))):
-        raise TypeError("proxy and uds are strings")
-    if not isinstance(verify, bool):
-        import ssl
-
-        if not isinstance(verify, (str, os.PathLike, ssl.SSLContext)):
-            raise TypeError("verify is True, False, the path of a CA file or directory, or an ssl.SSLContext")
-        if verify == "":
-            raise InvalidRequestError("verify is empty; only False disables the check of certificates")
-        _context(verify)
-    if proxy:
-        _proxy(proxy)
-        if uds is not None:
-            raise InvalidRequestError("proxy or uds, not both")
-
-
-# --- responses and requests -------------------------------------------------------------------------------------
 
 
 class _Lines:
@@ -1487,6 +1275,204 @@ class AsyncResponse(_Answer):
         await self.aclose()
 
 
+# --- one request and its answer ---------------------------------------------------------------------------------
+
+
+class Exchange:
+    """One request and its answer, redirects and proxies included, over blocking sockets.
+
+    The methods are coroutines that never suspend; `interrupt` and `stop` may be called from any thread.
+    """
+
+    def __init__(
+        self, verify: Any = True, proxy: str | None = None, uds: str | None = None, follow_redirects: bool = True,
+        idle_timeout: float | None = None, max_redirects: int = 20,
+    ) -> None:  # fmt: skip
+        self._verify, self._proxy, self._uds = verify, proxy, uds
+        self._max_redirects = max_redirects if follow_redirects else -1
+        self._idle = idle_timeout
+        self._wire: Any = None
+        self._stream: Any = None  # the wire, or TLS over it
+        self._parser: Any = None
+        self._read: Callable[[], bytes | None]
+        self._postponed: BaseException | None = None  # what the next `read` is to raise
+        self._interrupted = False
+
+    _new_wire: Callable[..., Any] = _BlockingWire
+    _new_response: Callable[..., Any] = Response
+    _application: Callable[[Request], Any] | None = None  # in-process, what takes the place of a wire
+
+    async def open(self, request: Request, timeout: float | None = None) -> Any:
+        """Send, wait for the head of the answer, `timeout` seconds in all, return the response. An error closes all."""
+        expires = None if timeout is None else monotonic() + timeout
+        hops, most, confined = [request.url.shown()], self._max_redirects, self._uds is not None
+        try:
+            while True:
+                parser = await self._send(request, expires)
+                follow = request.redirected(parser.status_code, parser.headers, hops, most, confined)
+                if follow is None:
+                    break
+                await self._wire.release()
+                request = follow
+        except BaseException:
+            await self.release()
+            raise
+        self._parser, self._wire.expires = parser, None
+        self._read = parser.read if parser.coding else parser.read_raw
+        return self._new_response(self, parser, request.url)
+
+    async def _send(self, request: Request, expires: float | None) -> ResponseParser:
+        if self._application is not None:
+            self._wire = self._stream = self._application(request)
+            return await self._head(request.method)
+        url, proxy = request.url, None if self._uds is not None else _proxy_for(request.url, self._proxy)
+        wire = self._wire = self._stream = self._new_wire(expires, self._idle)
+        if self._interrupted:
+            raise _Closed
+        peer = proxy or url
+        kind, failed = ConnectError, f"cannot connect to {self._uds or peer.authority}"
+        if proxy is not None:
+            kind, failed = ProxyError, f"cannot connect to the proxy {peer.authority}"
+        try:
+            await wire.connect(peer.host, peer.port, self._uds)
+            kind, failed = ConnectError, f"{peer.authority} closed the connection"
+            if proxy is not None and url.scheme == "https":
+                await self._tunnel(url, proxy)
+                proxy = None
+            if url.scheme == "https":
+                self._stream = _TLS(wire, _context(self._verify), url.host)
+                await self._stream.handshake()
+            await self._stream.send(request.encode(proxy))
+            return await self._head(request.method)
+        except RequestTimeout as error:
+            raise RequestTimeout(f"{peer.authority}: {error}") from error
+        except OSError as error:
+            if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
+                raise
+            raise kind(f"{failed}: {_reason(error)}") from error
+
+    async def _tunnel(self, url: URL, proxy: URL) -> None:
+        """RFC 9110, 9.3.6: CONNECT."""
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}"]
+        if proxy.userinfo is not None:
+            lines.append(f"Proxy-Authorization: {_basic(proxy.userinfo)}")
+        try:
+            await self._stream.send("\r\n".join([*lines, "", ""]).encode())
+            answer = await self._head("CONNECT")
+        except RequestTimeout:
+            raise
+        except OSError as error:
+            raise ProxyError(f"the proxy {proxy.authority} failed: {_reason(error)}") from error
+        status = answer.status_code
+        if not 200 <= status < 300:
+            refused = ProxyError(f"the proxy {proxy.authority} refused: {status} {_shown(answer.reason)}")
+            refused.fatal = 400 <= status < 500 and status not in (408, 425, 429)  # such as 407: wrong password
+            raise refused
+        if answer._buffer:
+            raise ProxyError(f"the proxy {proxy.authority} sent more than its answer")
+
+    async def _head(self, method: str) -> ResponseParser:
+        parser = ResponseParser(method)
+        while not parser.status_code:
+            parser.feed(await self._stream.recv())
+        return parser
+
+    async def read(self) -> bytes:
+        """The next piece of the body, as it arrives; `b""` at the end, when the connection is closed already."""
+        parser, error = self._parser, self._postponed
+        try:
+            if error is not None:
+                self._postponed = None
+                raise error
+            data = self._read() if parser.pending else None
+            while data is None:
+                parser.feed(await self._stream.recv())
+                data = self._read()
+        except HTTPClientError:
+            raise
+        except OSError as error:
+            raise BodyError(f"the connection was lost: {_reason(error)}") from error
+        if not data:
+            self._wire.interrupt()
+        return data
+
+    def waiting(self) -> Any:
+        """What to await until `read_now` has something; `None` if that need not be waited for, or takes `read`."""
+        return self._wire.waiting() if self._stream is self._wire and not self._parser.pending else None
+
+    def read_now(self) -> bytes | None:
+        """`read` without a coroutine: it blocks, or takes what was `waiting`. `None` if only `read` can go on."""
+        if self._stream is not self._wire or self._parser.pending:
+            return None
+        try:
+            data = self._wire.recv_now()
+            if data is None:
+                return None
+            body: bytes | None = self._parser.read_chunk(data)
+            if body is None:
+                self._parser.feed(data)
+                body = self._read()
+            return body
+        except BaseException as error:  # for `read` to raise, where the rules are
+            self._postponed = error
+            return None
+
+    def limit(self, seconds: float | None) -> None:
+        """Bound all reads to come together."""
+        self._wire.expires = None if seconds is None else monotonic() + seconds
+
+    def stop(self) -> None:
+        """Let reads end after what has arrived."""
+        if self._wire is not None:
+            self._wire.stop()
+
+    def interrupt(self) -> None:
+        """Abort: whoever is inside a call gets a `ConnectError`."""
+        self._interrupted = True
+        if self._wire is not None:
+            self._wire.interrupt()
+
+    async def release(self) -> None:
+        """Give the connection back."""
+        if self._wire is not None:
+            await self._wire.release()
+
+
+class AsyncExchange(Exchange):
+    """The same on asyncio; `interrupt` and `stop` are for other tasks of the same loop."""
+
+    _new_wire, _new_response = _AsyncWire, AsyncResponse
+
+    def __del__(self) -> None:
+        if self._wire is not None and not self._wire.closed:  # the loop would keep the connection for ever
+            import warnings
+
+            warnings.warn("an AsyncResponse was not closed", ResourceWarning, source=self, stacklevel=2)
+            self.interrupt()
+
+
+def check(verify: Any, proxy: Any, uds: Any) -> None:
+    """Raise `ValueError` or `TypeError` now for what `Exchange` could not use."""
+    if not (isinstance(proxy, (str, type(None))) and isinstance(uds, (str, os.PathLike, type(None)))):
+        raise TypeError("proxy and uds are strings")
+    if not isinstance(verify, bool):
+        import ssl
+
+        if not isinstance(verify, (str, os.PathLike, ssl.SSLContext)):
+            raise TypeError("verify is True, False, the path of a CA file or directory, or an ssl.SSLContext")
+        if verify == "":
+            raise InvalidRequestError("verify is empty; only False disables the check of certificates")
+        _context(verify)
+    if proxy:
+        _proxy(proxy)
+        if uds is not None:
+            raise InvalidRequestError("proxy or uds, not both")
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
 async def _request(
     exchange: Callable[..., Exchange], method: str, url: str, *, stream: bool, headers: Any = None, params: Any = None,
     json: Any = None, content: bytes | str | None = None, timeout: float | None = 30.0,
@@ -1560,22 +1546,6 @@ async def async_post(url: str, **options: Any) -> AsyncResponse:
 # --- web applications called in-process -------------------------------------------------------------------------
 
 
-class _InProcess(Exchange):
-    """An exchange with an application, which is a wire too: what it answers is received, as a server would send it."""
-
-    def __init__(self, wire: Callable[[Request], Any]) -> None:
-        super().__init__(uds="")  # as with a Unix socket, no other origin can be reached
-        self._to_application = wire
-
-    async def _send(self, request: Request, expires: float | None) -> ResponseParser:
-        self._wire = self._stream = self._to_application(request)
-        return await self._head(request.method)
-
-
-class _AsyncInProcess(_InProcess, AsyncExchange):
-    """The same on asyncio."""
-
-
 def _answer_head(status: str, lines: Iterable[tuple[str, str]]) -> bytes:
     """Without Transfer-Encoding: chunks are the server's business (RFC 9112, 6.1), and there are none."""
     fields = [f"{name}: {value}" for name, value in lines if name.lower() != "transfer-encoding"]
@@ -1600,7 +1570,8 @@ class WSGITransport:
     def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
     ) -> Response:
-        exchange = _InProcess(lambda request: _WSGIWire(self.app, request))
+        exchange = Exchange(uds="")  # as with a Unix socket, no other origin can be reached
+        exchange._application = lambda request: _WSGIWire(self.app, request)
         return _run(exchange.open(Request(method, url, headers, content), timeout))  # type: ignore[no-any-return]
 
 
@@ -1680,7 +1651,8 @@ class ASGITransport:
     async def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
     ) -> AsyncResponse:
-        exchange = _AsyncInProcess(self._wire)
+        exchange = AsyncExchange(uds="")  # as with a Unix socket, no other origin can be reached
+        exchange._application = self._wire
         return await exchange.open(Request(method, url, headers, content), timeout)  # type: ignore[no-any-return]
 
     def _wire(self, request: Request) -> _ASGIWire:
