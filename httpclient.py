@@ -174,8 +174,7 @@ def _host(host: str) -> str:
             host = host.encode("idna").decode()
         except UnicodeError:
             raise InvalidRequestError("the host name of the URL is not a valid international name") from None
-    labels = host.removesuffix(".").split(".")
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", host) or not all(0 < len(label) < 64 for label in labels):
+    if not re.fullmatch(r"([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?", host):
         raise InvalidRequestError("the host name of the URL is not valid")
     return host.lower()
 
@@ -533,15 +532,13 @@ class ResponseParser:
                     stop = position + self._left
                     pieces.append(buffer[position : stop - 2])
                     line_end = buffer[stop - 2 : stop]
+                    if not b"\r\n".startswith(line_end):
+                        raise BodyError("a chunk of the body does not end where its size says")
                     if len(line_end) < 2:
                         position += len(pieces[-1])
                         self._left -= len(pieces[-1])
-                    else:
-                        position, self._left = stop, 0
-                    if not b"\r\n".startswith(line_end):
-                        raise BodyError("a chunk of the body does not end where its size says")
-                    if self._left:
                         break
+                    position, self._left = stop, 0
                 while (end := find(b"\r\n", position)) >= 0:
                     line = buffer[position:end]
                     size = sizes.get(line) or self._chunk_size(line)
@@ -638,6 +635,10 @@ def _context(verify: Any) -> ssl.SSLContext:
 
     if isinstance(verify, ssl.SSLContext):
         return verify
+    if not isinstance(verify, (bool, str, os.PathLike)):
+        raise TypeError("verify is True, False, the path of a CA file or directory, or an ssl.SSLContext")
+    if verify == "":
+        raise InvalidRequestError("verify is empty; only False disables the check of certificates")
     key = (verify, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     context = _contexts.get(key)
     if context is None:
@@ -775,35 +776,34 @@ class _BlockingWire:
         for left in range(len(addresses), 0, -1):
             family, kind, protocol, _, address = addresses[-left]
             seconds = self._seconds()
+            self._inside = True
             try:
-                return self._try(socket.socket(family, kind, protocol), address, seconds and seconds / left)
+                self._sock = socket.socket(family, kind, protocol)
+                return self._try(self._sock, address, seconds and seconds / left)
             except OSError:
-                if self.closed or left == 1:
+                if left == 1:
                     raise
+                with self._lock:
+                    if self._sock is not None:
+                        self._sock.close()
+            finally:
+                self._leave()
 
     def _try(self, sock: socket.socket, address: Any, seconds: float | None) -> None:
-        """Connect. The socket is on its way before it can be interrupted: shutdown() does nothing to it earlier."""
-        from selectors import EVENT_WRITE, DefaultSelector, SelectSelector
+        """Connect without blocking, for shutdown() does nothing to a socket that is not on its way; then wait."""
+        from selectors import EVENT_WRITE, DefaultSelector
 
-        try:
-            sock.setblocking(False)
-            error = sock.connect_ex(address)
-            self._sock, self._inside = sock, True
-            if error == _IN_PROGRESS and not self.closed:
-                with (SelectSelector if os.name == "nt" else DefaultSelector)() as selector:
-                    selector.register(sock, EVENT_WRITE)
-                    if not selector.select(seconds):
-                        raise RequestTimeout("it did not answer in time")
-                error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if error:
-                raise OSError(error, os.strerror(error))
-            _tune(sock)
-        except BaseException:
-            with self._lock:
-                sock.close()
-            raise
-        finally:
-            self._leave()
+        sock.setblocking(False)
+        error = sock.connect_ex(address)
+        if error == _IN_PROGRESS and not self.closed:
+            with DefaultSelector() as selector:
+                selector.register(sock, EVENT_WRITE)
+                if not selector.select(seconds):
+                    raise RequestTimeout("it did not answer in time")
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        _tune(sock)
 
     def _seconds(self) -> float | None:
         if self.expires is None:
@@ -944,12 +944,9 @@ class _AsyncWire:
         self._set_timer(self._seconds())
         try:
             await self._watch(connecting)
-        except BaseException as error:
-            closed = self.closed
-            self.interrupt()
-            if closed and isinstance(error, asyncio.CancelledError):
-                raise self._why() from None
-            raise
+        except asyncio.CancelledError:
+            if not self.closed:  # else it was `interrupt` that cancelled
+                raise
         if self.closed:
             raise self._why()
         if self._transport is not None:
@@ -1457,12 +1454,6 @@ def check(verify: Any, proxy: Any, uds: Any) -> None:
     if not (isinstance(proxy, (str, type(None))) and isinstance(uds, (str, os.PathLike, type(None)))):
         raise TypeError("proxy and uds are strings")
     if not isinstance(verify, bool):
-        import ssl
-
-        if not isinstance(verify, (str, os.PathLike, ssl.SSLContext)):
-            raise TypeError("verify is True, False, the path of a CA file or directory, or an ssl.SSLContext")
-        if verify == "":
-            raise InvalidRequestError("verify is empty; only False disables the check of certificates")
         _context(verify)
     if proxy:
         _proxy(proxy)

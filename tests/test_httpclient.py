@@ -410,6 +410,15 @@ class Addresses(World):
         with resolving(*addresses[:2]), self.assertRaises(ConnectError):
             self.fetch("http://service.test/")
 
+    def test_an_address_of_a_kind_that_the_system_does_not_know(self) -> None:
+        """As IPv6 is where it is switched off."""
+        with Server(HERE) as server:
+            strange, usual = [
+                (family, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port)) for family in (99, socket.AF_INET)
+            ]
+            with mock.patch("socket.getaddrinfo", lambda *args, **options: [strange, usual]):
+                self.assertEqual(self.fetch("http://service.test/").data, ["here"])
+
     def test_international_names(self) -> None:
         with Server(HERE, repeat=True) as server, resolving(("127.0.0.1", server.port)) as asked:
             for name, ascii_name in (
