@@ -1681,15 +1681,12 @@ class _ASGIWire:
         import asyncio
 
         self._first, self._last = first, last
+        self.closed = False
         self._gone = asyncio.Event()  # the client
         self._messages: asyncio.Queue[Any] = asyncio.Queue()  # `None`: no more will come
         self._due = "http.response.start"
         self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
         self._task.add_done_callback(lambda _: self._messages.put_nowait(None))
-
-    @property
-    def closed(self) -> bool:
-        return self._gone.is_set()
 
     async def _receive(self) -> Any:
         if self._first is None:
@@ -1741,6 +1738,7 @@ class _ASGIWire:
         return b""
 
     def interrupt(self) -> None:
+        self.closed = True
         self._gone.set()
         while not self._messages.empty():  # who waits in `send` goes on
             self._messages.get_nowait()
