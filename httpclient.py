@@ -353,7 +353,7 @@ class Headers(Mapping[str, str]):
         return ", ".join(values)
 
     def __iter__(self) -> Iterator[str]:
-        return iter({key.lower(): key for key, _ in reversed(self._lines)}.values())
+        return iter({key.lower(): key for key, _ in self._lines}.values())
 
     def __len__(self) -> int:
         return len({key.lower() for key, _ in self._lines})

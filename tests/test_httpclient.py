@@ -90,6 +90,8 @@ class Responses(World):
             headers["nope"]
         lines = [(name.lower(), value) for name, value in headers.items()]
         self.assertEqual([line for line in lines if line[0] == "x-a"], [("x-a", "1"), ("x-a", "3")])
+        names = [name.lower() for name in headers]
+        self.assertEqual((names, len(headers)), ([*dict.fromkeys(name for name, _ in lines)], len(names)))
 
     def test_http_version(self) -> None:
         with Server(b"HTTP/1.0 200 OK\r\n\r\nbody") as server:
