@@ -8,7 +8,7 @@
 
 In reading order: errors; what is sent (URL, request, redirects, proxies); ``ResponseParser`` (bytes in, head and body
 out, no I/O); TLS over two memory buffers; the two shells that do I/O, ``_BlockingWire`` on sockets and ``_AsyncWire``
-on asyncio; ``Exchange`` and ``AsyncExchange``, one request and its answer, written once for both; responses and
+on asyncio; responses; ``Exchange`` and ``AsyncExchange``, one request and its answer, written once for both;
 ``request``/``get``/``post`` and their ``async_`` twins; ``ASGITransport`` and ``WSGITransport``, web applications in
 the place of a wire. One connection for each request, no pool: made for answers that last.
 """
@@ -24,6 +24,7 @@ from math import inf
 from struct import pack
 from threading import RLock
 from time import monotonic
+from types import coroutine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,8 +176,7 @@ def _host(host: str) -> str:
             host = host.encode("idna").decode()
         except UnicodeError:
             raise InvalidRequestError("the host name of the URL is not a valid international name") from None
-    labels = host.removesuffix(".").split(".")
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", host) or not all(0 < len(label) < 64 for label in labels):
+    if not re.fullmatch(r"([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?", host):
         raise InvalidRequestError("the host name of the URL is not valid")
     return host.lower()
 
@@ -294,19 +294,16 @@ def _proxy(text: str) -> URL | None:
 
 def _proxy_for(url: URL, option: str | None) -> URL | None:
     """`option`, or what the environment says of this URL."""
-    if option is not None:
-        return _proxy(option)
-    if url.scheme == "http" and "REQUEST_METHOD" in os.environ:
-        text = os.environ.get("http_proxy")  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
-    else:
-        text = _variable(f"{url.scheme}_proxy")
-    text = text or _variable("all_proxy")
-    if text and any(_matches(url, rule) for rule in re.split(r"[\s,]+", _variable("no_proxy").lower())):
-        return None
-    return _proxy(text)
+    if option is None:
+        option = _variable(f"{url.scheme}_proxy") or _variable("all_proxy")
+        if option and any(_matches(url, rule) for rule in re.split(r"[\s,]+", _variable("no_proxy").lower())):
+            return None
+    return _proxy(option)
 
 
 def _variable(name: str) -> str:
+    if name == "http_proxy" and "REQUEST_METHOD" in os.environ:
+        return os.environ.get(name, "")  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
     return os.environ.get(name) or os.environ.get(name.upper()) or ""
 
 
@@ -334,6 +331,7 @@ def _matches(url: URL, rule: str) -> bool:
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)")
 _HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF is a line end here as RFC 9112, 2.2 lets a recipient have it
+_FOLD = re.compile(rb"\n[\t ]+")  # RFC 9112, 5.2: obs-fold, to be read as a space
 _sizes: dict[bytes, int] = {}  # of chunk lines met before
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
 
@@ -357,7 +355,7 @@ class Headers(Mapping[str, str]):
         return ", ".join(values)
 
     def __iter__(self) -> Iterator[str]:
-        return iter({key.lower(): key for key, _ in reversed(self._lines)}.values())
+        return iter({key.lower(): key for key, _ in self._lines}.values())
 
     def __len__(self) -> int:
         return len({key.lower() for key, _ in self._lines})
@@ -370,22 +368,20 @@ class Headers(Mapping[str, str]):
         return f"Headers of {', '.join(key for key, _ in self._lines)}"  # values may be secret
 
 
-def _parse_fields(lines: list[bytes]) -> list[tuple[str, str]]:
-    """Field lines of a head or of trailers (RFC 9112, 5)."""
-    fields: list[bytes] = []
-    for line in lines:
-        line = line.removesuffix(b"\r")
-        if line[:1] in (b" ", b"\t") and fields:
-            fields[-1] += b" " + line.strip(b" \t")  # 5.2: obs-fold is to be read as a space
-        else:
-            fields.append(line)
+def _parse_fields(lines: bytes, kind: type[HTTPClientError]) -> list[tuple[str, str]]:
+    """Field lines of a head or of trailers (RFC 9112, 5), all with their ends. Raises `kind`."""
     parsed = []
-    for line in fields:
+    for line in _FOLD.sub(b" ", lines.replace(b"\r\n", b"\n")).split(b"\n")[:-1]:
         match = _FIELD_LINE.fullmatch(line)
         if match is None:
-            raise ProtocolError(f"the answer has a malformed header line: {line[:40]!r}")
+            raise kind(f"the answer has a malformed header line: {line[:40]!r}")
         parsed.append((match[1].decode("ascii"), match[2].rstrip(b" \t").decode("latin-1")))
     return parsed
+
+
+def _listed(headers: Headers, name: str) -> list[str]:
+    """The members of a header that is a list (RFC 9110, 5.6.1), in small letters."""
+    return [value.strip(" \t").lower() for line in headers.get_list(name) for value in line.split(",")]
 
 
 class ResponseParser:
@@ -430,18 +426,18 @@ class ResponseParser:
                 raise ProtocolError(f"the answer is not HTTP/1: {self._buffer[:40]!r}{hint}")
             if end is None:
                 break
-            head, self._buffer = self._buffer[: end.start()], self._buffer[end.end() :]
+            head, self._buffer = self._buffer[: end.start() + 1], self._buffer[end.end() :]
             self._parse_head(head)
         if self._framing == "head" and self._ended:
             raise ConnectError("the server closed the connection before its answer was complete")
 
     def _parse_head(self, head: bytes) -> None:
-        first, *rest = head.split(b"\n")
+        first, _, fields = head.partition(b"\n")
         match = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
         if match is None:
             raise ProtocolError(f"the answer has a malformed status line: {first[:40]!r}")
         version, status, reason = match.groups(b"")
-        headers = Headers(_parse_fields(rest))
+        headers = Headers(_parse_fields(fields, ProtocolError))
         if status[0] == 49 and status != b"101":  # "1": RFC 9110, 15.2
             self._interim += 1
             if self._interim > _MAX_INTERIM:
@@ -450,18 +446,17 @@ class ResponseParser:
         self.http_version, self.status_code = "HTTP/" + version.decode(), int(status)
         self.reason, self.headers = reason.decode("latin-1").strip(" \t"), headers
         self._framing = self._body_framing(version)
-        self.coding = _coding(headers)
+        self.coding = ", ".join(c for c in _listed(headers, "content-encoding") if c not in ("", "identity"))
 
     def _body_framing(self, version: bytes) -> str:
         """RFC 9112, 6.3: message body length."""
-        if self.status_code == 101:
+        status = self.status_code
+        if status == 101:
             raise ProtocolError("the server switched protocols (101), which nobody asked for")
-        codings = [value.strip(" \t").lower() for value in self.headers.get_list("transfer-encoding")]
-        lengths = {v.strip(" \t") for line in self.headers.get_list("content-length") for v in line.split(",")}
-        if self._method == "HEAD" or self.status_code in (204, 304):
+        if self._method == "HEAD" or status in (204, 304) or (self._method == "CONNECT" and 200 <= status < 300):
             return "none"
-        if self._method == "CONNECT" and 200 <= self.status_code < 300:
-            return "none"
+        codings = _listed(self.headers, "transfer-encoding")
+        lengths = set(_listed(self.headers, "content-length"))
         if codings:
             if lengths:
                 raise ProtocolError("the answer has both Content-Length and Transfer-Encoding")
@@ -481,16 +476,17 @@ class ResponseParser:
             return self.read_raw()
         if self._decoder is None:
             self._decoder = _Decoder(self.coding)
-        while not (data := self._decoder.take()):
-            framed = self.read_raw()
+        data = b""
+        while not data:
+            framed = b"" if self._decoder.more else self.read_raw()
             self.pending = True  # in the decoder
             if framed is None:
                 return None
-            if not framed:
+            if not framed and not self._decoder.more:
                 self._decoder.finish()
                 return b""
-            self._decoder.give(framed)
-        return data  # type: ignore[no-any-return]
+            data = self._decoder.decode(framed)
+        return data
 
     def read_raw(self) -> bytes | None:
         """`read` for a body whose `coding` is to be left, or is none: without its framing."""
@@ -538,15 +534,13 @@ class ResponseParser:
                     stop = position + self._left
                     pieces.append(buffer[position : stop - 2])
                     line_end = buffer[stop - 2 : stop]
+                    if not b"\r\n".startswith(line_end):
+                        raise BodyError("a chunk of the body does not end where its size says")
                     if len(line_end) < 2:
                         position += len(pieces[-1])
                         self._left -= len(pieces[-1])
-                    else:
-                        position, self._left = stop, 0
-                    if not b"\r\n".startswith(line_end):
-                        raise BodyError("a chunk of the body does not end where its size says")
-                    if self._left:
                         break
+                    position, self._left = stop, 0
                 while (end := find(b"\r\n", position)) >= 0:
                     line = buffer[position:end]
                     size = sizes.get(line) or self._chunk_size(line)
@@ -559,9 +553,13 @@ class ResponseParser:
                     if len(buffer) - position > _MAX_CHUNK_LINE:
                         raise BodyError(f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes")
                     break
-                if not size:
-                    if self._end_trailers(buffer, end):
-                        position = len(buffer)
+                if not size:  # the last chunk; the trailers behind it (7.1.2) are checked and dropped
+                    trailers = _HEAD_END.search(buffer, end)
+                    if (trailers.end() if trailers else len(buffer)) - end > _MAX_HEAD:
+                        raise BodyError(f"the trailers of the body are larger than {_MAX_HEAD} bytes")
+                    if trailers:
+                        _parse_fields(buffer[end + 2 : trailers.start() + 1], BodyError)
+                        self._framing, position = "none", len(buffer)
                     break
                 position, self._left = start, size + 2  # it is not all here, or does not end as it should
         except BodyError as error:
@@ -580,88 +578,52 @@ class ResponseParser:
             _sizes[line] = size  # there are few of them, and to look one up is five times faster
         return size
 
-    def _end_trailers(self, buffer: bytes, start: int) -> bool:
-        """Are the trailers, behind the line of the last chunk at `start`, complete? They are checked and dropped."""
-        end = _HEAD_END.search(buffer, start)
-        if (end.end() if end else len(buffer)) - start > _MAX_HEAD:
-            raise BodyError(f"the trailers of the body are larger than {_MAX_HEAD} bytes")
-        if end is None:
-            return False
-        try:
-            _parse_fields(buffer[start + 2 : end.start()].split(b"\n") if end.start() > start + 1 else [])
-        except ProtocolError as error:
-            raise BodyError(str(error)) from None
-        self._framing = "none"
-        return True
-
-
-def _coding(headers: Headers) -> str:
-    codings = [c.strip(" \t").lower() for value in headers.get_list("content-encoding") for c in value.split(",")]
-    return ", ".join(c for c in codings if c not in ("", "identity"))
-
 
 class _Decoder:
     """gzip and deflate as they stream (RFC 9110, 8.4.1), at most `_READ` bytes at a time: a bomb goes off slowly."""
 
-    __slots__ = ("_broken", "_input", "_kind", "_more", "_zlib")
-
     def __init__(self, coding: str) -> None:
         if coding not in ("gzip", "x-gzip", "deflate"):
             raise ProtocolError(f"content coding {_shown(coding[:40])!r} is not supported")
-        self._kind = coding
+        self._coding = coding
         self._zlib: Any = None
-        self._input = b""
-        self._more = False  # output may be left inside zlib
         self._broken = False
+        self.more = False  # does what was given so far make more?
 
-    def give(self, data: bytes) -> None:
-        self._input += data
+    def decode(self, data: bytes) -> bytes:
+        """The next that can be decoded with `data`, or with `b""` if there is `more`."""
+        import zlib
 
-    def take(self) -> bytes:
-        from zlib import decompressobj, error
-
-        while self._input or self._more:
-            if self._zlib is None:
-                wbits = 31
-                if self._kind == "deflate":
-                    if len(self._input) < 2:
-                        break
-                    wrapped = self._input[0] & 15 == 8 and int.from_bytes(self._input[:2], "big") % 31 == 0
-                    wbits = 15 if wrapped else -15  # servers send both kinds, browsers take both
-                self._zlib = decompressobj(wbits)
-            before = self._zlib.copy()
-            try:
-                data: bytes = self._zlib.decompress(self._input, _READ)
-                self._input, self._more = self._zlib.unconsumed_tail, len(data) == _READ
-            except error:
-                data, self._input, self._more = self._rescue(before), b"", False
-            if self._zlib.eof:
-                self._input, self._more = self._zlib.unused_data, False
-                if self._input:
-                    if self._kind == "deflate":
-                        raise BodyError("the body goes on after the end of its deflate stream")
-                    self._zlib = None  # one more member (RFC 1952, 2.2)
-            if data:
-                return data
         if self._broken:
-            raise BodyError(f"the body is not valid {self._kind}")
-        return b""
-
-    def _rescue(self, before: Any) -> bytes:
-        """What comes out of the input before the place where it is broken."""
-        from zlib import error
-
-        self._broken, data = True, b""
-        for byte in self._input:
+            raise BodyError(f"the body is not valid {self._coding}")
+        if self._zlib is None:
+            wbits = 31
+            if self._coding == "deflate":  # servers send it with a head (RFC 1950, 2.2) and without, browsers take both
+                wbits = 15 if data[0] & 15 == 8 else -15
+            self._zlib = zlib.decompressobj(wbits)
+        elif self._zlib.eof:
+            if self._coding == "deflate":
+                raise BodyError("the body goes on after the end of its deflate stream")
+            data = self._zlib.unused_data + data
+            self._zlib = zlib.decompressobj(31)  # one more member (RFC 1952, 2.2)
+        data = self._zlib.unconsumed_tail + data
+        before = self._zlib.copy()
+        try:
+            decoded: bytes = self._zlib.decompress(data, _READ)
+            self.more = self._zlib.unused_data != b"" if self._zlib.eof else len(decoded) == _READ
+        except zlib.error:
+            self._broken = self.more = True
+            decoded = b""
             try:
-                data += before.decompress(bytes([byte]), _READ)
-            except error:
-                break
-        return data
+                for byte in data:  # what comes before the place where it is broken
+                    decoded += before.decompress(bytes([byte]), _READ)
+            except zlib.error:
+                pass
+        return decoded
 
     def finish(self) -> None:
-        if self._input or (self._zlib is not None and not self._zlib.eof):
-            raise BodyError(f"the body was cut short inside its {self._kind} stream")
+        if self._zlib is not None and not self._zlib.eof:
+            raise BodyError(f"the body was cut short inside its {self._coding} stream")
 
 
 # --- TLS: a layer over either shell, without I/O of its own -----------------------------------------------------
@@ -675,6 +637,10 @@ def _context(verify: Any) -> ssl.SSLContext:
 
     if isinstance(verify, ssl.SSLContext):
         return verify
+    if not isinstance(verify, (bool, str, os.PathLike)):
+        raise TypeError("verify is True, False, the path of a CA file or directory, or an ssl.SSLContext")
+    if verify == "":
+        raise InvalidRequestError("verify is empty; only False disables the check of certificates")
     key = (verify, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     context = _contexts.get(key)
     if context is None:
@@ -718,15 +684,13 @@ class _TLS:
                 break
             except ssl.SSLWantReadError:
                 await self._more()
-            except ssl.SSLCertVerificationError as error:
-                await self._flush()
-                raise CertificateError(
-                    f"the certificate of {self._object.server_hostname} was not accepted: {error.verify_message}"
-                    " [verify= takes the file of the CA that signed it]"
-                ) from error
             except ssl.SSLError as error:
-                await self._flush()
-                raise ConnectError(f"TLS with {self._object.server_hostname} failed: {error.reason}") from error
+                await self._flush()  # the alert that tells the server
+                name = self._object.server_hostname
+                if isinstance(error, ssl.SSLCertVerificationError):
+                    why = f"{error.verify_message} [verify= takes the file of the CA that signed it]"
+                    raise CertificateError(f"the certificate of {name} was not accepted: {why}") from error
+                raise ConnectError(f"TLS with {name} failed: {error.reason}") from error
         await self._flush()
 
     async def _flush(self) -> None:
@@ -750,25 +714,22 @@ class _TLS:
         """What was received and can be decrypted; `b""` only for an end that the peer declared."""
         import ssl
 
-        while True:
-            pieces: list[bytes] = []
+        pieces: list[bytes] = []
+        while not pieces:
             try:
                 while self._incoming.pending or self._object.pending() or not pieces:
-                    data = self._object.read(_READ)
-                    if not data:
+                    pieces.append(self._object.read(_READ))
+                    if not pieces[-1]:
                         break
-                    pieces.append(data)
-                return b"".join(pieces)
             except ssl.SSLWantReadError:
-                if pieces:
-                    return b"".join(pieces)
+                if not pieces:
+                    await self._more()
             except ssl.SSLZeroReturnError:
-                return b"".join(pieces)
+                break
             except ssl.SSLError as error:
-                if pieces:
-                    return b"".join(pieces)
-                raise BodyError(f"the connection was cut: {error.reason}") from error
-            await self._more()
+                if not pieces:
+                    raise BodyError(f"the connection was cut: {error.reason}") from error
+        return b"".join(pieces)
 
 
 # --- the two shells: connect, send, receive, interrupt ----------------------------------------------------------
@@ -817,35 +778,34 @@ class _BlockingWire:
         for left in range(len(addresses), 0, -1):
             family, kind, protocol, _, address = addresses[-left]
             seconds = self._seconds()
+            self._inside = True
             try:
-                return self._try(socket.socket(family, kind, protocol), address, seconds and seconds / left)
+                self._sock = socket.socket(family, kind, protocol)
+                return self._try(self._sock, address, seconds and seconds / left)
             except OSError:
-                if self.closed or left == 1:
+                if left == 1:
                     raise
+                with self._lock:
+                    if self._sock is not None:
+                        self._sock.close()
+            finally:
+                self._leave()
 
     def _try(self, sock: socket.socket, address: Any, seconds: float | None) -> None:
-        """Connect. The socket is on its way before it can be interrupted: shutdown() does nothing to it earlier."""
-        from selectors import EVENT_WRITE, DefaultSelector, SelectSelector
+        """Connect without blocking, for shutdown() does nothing to a socket that is not on its way; then wait."""
+        from selectors import EVENT_WRITE, DefaultSelector
 
-        try:
-            sock.setblocking(False)
-            error = sock.connect_ex(address)
-            self._sock, self._inside = sock, True
-            if error == _IN_PROGRESS and not self.closed:
-                with (SelectSelector if os.name == "nt" else DefaultSelector)() as selector:
-                    selector.register(sock, EVENT_WRITE)
-                    if not selector.select(seconds):
-                        raise RequestTimeout("it did not answer in time")
-                error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if error:
-                raise OSError(error, os.strerror(error))
-            _tune(sock)
-        except BaseException:
-            with self._lock:
-                sock.close()
-            raise
-        finally:
-            self._leave()
+        sock.setblocking(False)
+        error = sock.connect_ex(address)
+        if error == _IN_PROGRESS and not self.closed:
+            with DefaultSelector() as selector:
+                selector.register(sock, EVENT_WRITE)
+                if not selector.select(seconds):
+                    raise RequestTimeout("it did not answer in time")
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        _tune(sock)
 
     def _seconds(self) -> float | None:
         if self.expires is None:
@@ -854,16 +814,6 @@ class _BlockingWire:
         if seconds <= 0:
             raise RequestTimeout("the time for an answer (timeout) is over")
         return seconds
-
-    def _enter(self, seconds: float | None) -> socket.socket:
-        """Say so, then look whether it is closed; `interrupt` does the reverse, so that one of them sees the other."""
-        self._inside = True
-        if self.closed or self._sock is None:
-            self._leave()
-            raise _Closed
-        if seconds != self._timeout:
-            self._set_timeout(self._sock, seconds)
-        return self._sock
 
     def _set_timeout(self, sock: socket.socket, seconds: float | None) -> None:
         """Bound each call. The first moment of silence is left to the system where it can: Python's way, a poll()
@@ -889,9 +839,13 @@ class _BlockingWire:
             raise _Closed
 
     async def send(self, data: bytes) -> None:
-        sock = self._enter(self._seconds())
+        self._inside = True  # and then see if it is closed; `interrupt` does the reverse, so one of them sees the other
         try:
-            sock.sendall(data)
+            if self.closed or self._sock is None:
+                raise _Closed
+            self._timeout = self._seconds()
+            self._sock.settimeout(self._timeout)
+            self._sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
             pass  # the server may have answered before it read everything (RFC 9112, 9.5): let us see
         except TimeoutError:
@@ -903,7 +857,7 @@ class _BlockingWire:
         return self.recv_now()
 
     def recv_now(self) -> bytes:
-        self._inside = True  # _enter and _leave written out: this is done for every piece
+        self._inside = True  # as in `send`, with _leave written out: this is done for every piece
         try:
             seconds = self.idle if self.expires is None else self._seconds()
             if self.closed or self._sock is None:
@@ -965,7 +919,7 @@ class _AsyncWire:
         self._ended = self.closed = self._paused = self._stopped = False
         self._error: BaseException | None = None
         self._signal = _Signal(self._loop)
-        self._connecting: _Watched | None = None
+        self._connecting: Any = None  # the future that `connect` waits for
         self._timer: asyncio.TimerHandle | None = None
         self._until = self._due = inf  # when, monotonic: nothing happened, the timer looks
 
@@ -1010,22 +964,34 @@ class _AsyncWire:
             race = named and isinstance(self._loop, asyncio.BaseEventLoop)  # uvloop has no happy eyeballs
             options = {"happy_eyeballs_delay": 0.25} if race else {}
             connecting = self._loop.create_connection(lambda: self, host, port, **options)  # type: ignore
-        self._connecting = _Watched(connecting)
         self._set_timer(self._seconds())
         try:
-            await self._connecting
-        except BaseException as error:
-            closed = self.closed
-            self.interrupt()
-            if closed and isinstance(error, asyncio.CancelledError):
-                raise self._why() from None
-            raise
-        finally:
-            self._connecting = None
+            await self._watch(connecting)
+        except asyncio.CancelledError:
+            if not self.closed:  # else it was `interrupt` that cancelled
+                raise
         if self.closed:
             raise self._why()
         if self._transport is not None:
             _tune(self._transport.get_extra_info("socket"))
+
+    @coroutine
+    def _watch(self, connecting: Any) -> Generator[Any, None, None]:
+        """Await, and know for what: to cancel that does not take a task, which costs a connect a third more."""
+        steps = connecting.__await__()
+        try:
+            self._connecting = next(steps)
+            while True:
+                try:
+                    yield self._connecting
+                except BaseException as error:
+                    self._connecting = steps.throw(error)
+                else:
+                    self._connecting = next(steps)
+        except StopIteration:
+            pass
+        finally:
+            self._connecting = None
 
     def _seconds(self) -> float | None:
         return None if self.expires is None else max(0.0, self.expires - monotonic())
@@ -1109,7 +1075,7 @@ class _AsyncWire:
         elif self._transport is not None:
             self._transport.abort()
         elif self._connecting is not None:
-            self._connecting.interrupt()
+            self._connecting.cancel()
         self._signal.set_soon()
 
     async def release(self) -> None:
@@ -1173,41 +1139,13 @@ class _Signal:
             self._loop.call_soon(callback, self, context=self._context)
 
 
-class _Watched:
-    """Awaits a coroutine and can cancel what it is waiting for: to interrupt it does not take a task, which costs a
-    connect a third more.
-    """
-
-    def __init__(self, coroutine: Any) -> None:
-        self._steps = coroutine.__await__()
-        self._future: Any = None
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        try:
-            self._future = next(self._steps)
-            while True:
-                try:
-                    yield self._future
-                except BaseException as error:
-                    self._future = self._steps.throw(error)
-                else:
-                    self._future = next(self._steps)
-        except StopIteration as done:
-            return done.value
-
-    def interrupt(self) -> None:
-        if self._future is not None:
-            self._future.cancel()
-
-
-class _pause:
+@coroutine
+def _pause() -> Generator[None, None, None]:
     """One turn of the loop: `asyncio.sleep(0)` without asyncio."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        yield
+    yield
 
 
-# --- one request and its answer ---------------------------------------------------------------------------------
+# --- responses --------------------------------------------------------------------------------------------------------
 
 
 def _run(step: Coroutine[Any, None, _T]) -> _T:
@@ -1217,211 +1155,6 @@ def _run(step: Coroutine[Any, None, _T]) -> _T:
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     raise RuntimeError("a blocking wire suspended")
-
-
-class Exchange:
-    """One request and its answer, redirects and proxies included, over blocking sockets.
-
-    The methods are coroutines that never suspend; `interrupt` and `stop` may be called from any thread.
-    """
-
-    def __init__(
-        self,
-        verify: Any = True,
-        proxy: str | None = None,
-        uds: str | None = None,
-        follow_redirects: bool = True,
-        idle_timeout: float | None = None,
-        max_redirects: int = 20,
-    ) -> None:
-        self._verify, self._proxy, self._uds = verify, proxy, uds
-        self._max_redirects = max_redirects if follow_redirects else -1
-        self._idle = idle_timeout
-        self._wire: Any = None
-        self._stream: Any = None  # the wire, or TLS over it
-        self._parser: Any = None
-        self._read: Callable[[], bytes | None]
-        self._postponed: BaseException | None = None  # what the next `read` is to raise
-        self._interrupted = False
-
-    _new_wire: Callable[..., Any] = _BlockingWire
-
-    def _respond(self, parser: ResponseParser, url: URL) -> Any:
-        return Response(self, parser, url)
-
-    async def open(self, request: Request, timeout: float | None = None) -> Any:
-        """Send and wait for the head of the answer, `timeout` seconds in all; returns the response."""
-        expires = None if timeout is None else monotonic() + timeout
-        hops = [request.url.shown()]
-        while True:
-            parser = await self._send(request, expires)
-            follow = request.redirected(
-                parser.status_code, parser.headers, hops, self._max_redirects, self._uds is not None
-            )
-            if follow is None:
-                self._parser, self._wire.expires = parser, None
-                self._read = parser.read if parser.coding else parser.read_raw
-                return self._respond(parser, request.url)
-            await self.release(False)
-            request = follow
-
-    async def _send(self, request: Request, expires: float | None) -> ResponseParser:
-        url, proxy = request.url, None if self._uds is not None else _proxy_for(request.url, self._proxy)
-        wire = self._wire = self._stream = self._new_wire(expires, self._idle)
-        if self._interrupted:
-            raise _Closed
-        peer, kind = (url, ConnectError) if proxy is None else (proxy, ProxyError)
-        try:
-            await self._reach(wire, peer, kind)
-            if proxy is not None and url.scheme == "https":
-                await self._tunnel(url, proxy)
-                proxy = None
-            if url.scheme == "https":
-                self._stream = _TLS(wire, _context(self._verify), url.host)
-                await self._stream.handshake()
-            await self._stream.send(request.encode(proxy))
-            return await self._head(request.method)
-        except RequestTimeout as error:
-            raise RequestTimeout(f"{peer.authority}: {error}") from error
-        except OSError as error:
-            if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
-                raise
-            raise ConnectError(f"{peer.authority} closed the connection: {_reason(error)}") from error
-
-    async def _reach(self, wire: Any, peer: URL, kind: type[ConnectError]) -> None:
-        name = self._uds if self._uds is not None else peer.authority
-        try:
-            await wire.connect(peer.host, peer.port, self._uds)
-        except HTTPClientError:
-            raise
-        except OSError as error:
-            who = "the proxy " if kind is ProxyError else ""
-            raise kind(f"cannot connect to {who}{name}: {_reason(error)}") from error
-
-    async def _tunnel(self, url: URL, proxy: URL) -> None:
-        """RFC 9110, 9.3.6: CONNECT."""
-        host = f"[{url.host}]" if ":" in url.host else url.host
-        lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}"]
-        if proxy.userinfo is not None:
-            lines.append(f"Proxy-Authorization: {_basic(proxy.userinfo)}")
-        try:
-            await self._stream.send("\r\n".join([*lines, "", ""]).encode())
-            answer = await self._head("CONNECT")
-        except RequestTimeout:
-            raise
-        except OSError as error:
-            raise ProxyError(f"the proxy {proxy.authority} failed: {_reason(error)}") from error
-        status = answer.status_code
-        if not 200 <= status < 300:
-            refused = ProxyError(f"the proxy {proxy.authority} refused: {status} {_shown(answer.reason)}")
-            refused.fatal = 400 <= status < 500 and status not in (408, 425, 429)  # such as 407: wrong password
-            raise refused
-        if answer._buffer:
-            raise ProxyError(f"the proxy {proxy.authority} sent more than its answer")
-
-    async def _head(self, method: str) -> ResponseParser:
-        parser = ResponseParser(method)
-        while not parser.status_code:
-            parser.feed(await self._stream.recv())
-        return parser
-
-    async def read(self) -> bytes:
-        """The next piece of the body, as it arrives; `b""` at the end, when the connection is closed already."""
-        parser, error = self._parser, self._postponed
-        try:
-            if error is not None:
-                self._postponed = None
-                raise error
-            data = self._read() if parser.pending else None
-            while data is None:
-                parser.feed(await self._stream.recv())
-                data = self._read()
-        except HTTPClientError:
-            raise
-        except OSError as error:
-            raise BodyError(f"the connection was lost: {_reason(error)}") from error
-        if not data:
-            self._wire.interrupt()
-        return data
-
-    def waiting(self) -> Any:
-        """What to await until `read_now` has something; `None` if that need not be waited for, or takes `read`."""
-        return self._wire.waiting() if self._stream is self._wire and not self._parser.pending else None
-
-    def read_now(self) -> bytes | None:
-        """`read` without a coroutine: it blocks, or takes what was `waiting`. `None` if only `read` can go on."""
-        if self._stream is not self._wire or self._parser.pending:
-            return None
-        try:
-            data = self._wire.recv_now()
-            if data is None:
-                return None
-            body: bytes | None = self._parser.read_chunk(data)
-            if body is None:
-                self._parser.feed(data)
-                body = self._read()
-            return body
-        except BaseException as error:  # for `read` to raise, where the rules are
-            self._postponed = error
-            return None
-
-    def limit(self, seconds: float | None) -> None:
-        """Bound all reads to come together."""
-        self._wire.expires = None if seconds is None else monotonic() + seconds
-
-    def stop(self) -> None:
-        """Let reads end after what has arrived."""
-        if self._wire is not None:
-            self._wire.stop()
-
-    def interrupt(self) -> None:
-        """Abort: whoever is inside a call gets a `ConnectError`."""
-        self._interrupted = True
-        if self._wire is not None:
-            self._wire.interrupt()
-
-    async def release(self, for_good: bool = True) -> None:
-        """Give the connection back."""
-        self._interrupted = self._interrupted or for_good
-        if self._wire is not None:
-            await self._wire.release()
-
-
-class AsyncExchange(Exchange):
-    """The same on asyncio; `interrupt` and `stop` are for other tasks of the same loop."""
-
-    _new_wire = _AsyncWire
-
-    def __del__(self) -> None:
-        if self._wire is not None and not self._wire.closed:  # the loop would keep the connection for ever
-            import warnings
-
-            warnings.warn("an AsyncResponse was not closed", ResourceWarning, source=self, stacklevel=2)
-            self.interrupt()
-
-    def _respond(self, parser: ResponseParser, url: URL) -> Any:
-        return AsyncResponse(self, parser, url)
-
-
-def check(verify: Any, proxy: Any, uds: Any) -> None:
-    """Raise `ValueError` or `TypeError` now for what `Exchange` could not use."""
-    if not (isinstance(proxy, (str, type(None))) and isinstance(uds, (str, os.PathLike, type(None)))):
-        raise TypeError("proxy and uds are strings")
-    if not isinstance(verify, bool):
-        import ssl
-
-        if not isinstance(verify, (str, os.PathLike, ssl.SSLContext)):
-            raise TypeError("verify is True, False, the path of a CA file or directory, or an ssl.SSLContext")
-        if verify == "":
-            raise InvalidRequestError("verify is empty; only False disables the check of certificates")
-        _context(verify)
-    if proxy:
-        _proxy(proxy)
-        if uds is not None:
-            raise InvalidRequestError("proxy or uds, not both")
-
-
-# --- responses and requests -------------------------------------------------------------------------------------
 
 
 class _Lines:
@@ -1562,13 +1295,196 @@ class AsyncResponse(_Answer):
         await self.aclose()
 
 
-async def _open(exchange: Exchange, request: Request, timeout: float | None) -> Any:
-    """The response; without one nothing is left open."""
-    try:
-        return await exchange.open(request, timeout)
-    except BaseException:
-        await exchange.release()
-        raise
+# --- one request and its answer ---------------------------------------------------------------------------------
+
+
+class Exchange:
+    """One request and its answer, redirects and proxies included, over blocking sockets.
+
+    The methods are coroutines that never suspend; `interrupt` and `stop` may be called from any thread.
+    """
+
+    def __init__(
+        self, verify: Any = True, proxy: str | None = None, uds: str | None = None, follow_redirects: bool = True,
+        idle_timeout: float | None = None, max_redirects: int = 20,
+    ) -> None:  # fmt: skip
+        self._verify, self._proxy, self._uds = verify, proxy, uds
+        self._max_redirects = max_redirects if follow_redirects else -1
+        self._idle = idle_timeout
+        self._wire: Any = None
+        self._stream: Any = None  # the wire, or TLS over it
+        self._parser: Any = None
+        self._read: Callable[[], bytes | None]
+        self._postponed: BaseException | None = None  # what the next `read` is to raise
+        self._interrupted = False
+
+    _new_wire: Callable[..., Any] = _BlockingWire
+    _new_response: Callable[..., Any] = Response
+    _application: Callable[[Request], Any] | None = None  # in-process, what takes the place of a wire
+
+    async def open(self, request: Request, timeout: float | None = None) -> Any:
+        """Send, wait for the head of the answer, `timeout` seconds in all, return the response. An error closes all."""
+        expires = None if timeout is None else monotonic() + timeout
+        hops, most, confined = [request.url.shown()], self._max_redirects, self._uds is not None
+        try:
+            while True:
+                parser = await self._send(request, expires)
+                follow = request.redirected(parser.status_code, parser.headers, hops, most, confined)
+                if follow is None:
+                    break
+                await self._wire.release()
+                request = follow
+        except BaseException:
+            await self.release()
+            raise
+        self._parser, self._wire.expires = parser, None
+        self._read = parser.read if parser.coding else parser.read_raw
+        return self._new_response(self, parser, request.url)
+
+    async def _send(self, request: Request, expires: float | None) -> ResponseParser:
+        if self._application is not None:
+            self._wire = self._stream = self._application(request)
+            return await self._head(request.method)
+        url, proxy = request.url, None if self._uds is not None else _proxy_for(request.url, self._proxy)
+        wire = self._wire = self._stream = self._new_wire(expires, self._idle)
+        if self._interrupted:
+            raise _Closed
+        peer = proxy or url
+        kind, failed = ConnectError, f"cannot connect to {self._uds or peer.authority}"
+        if proxy is not None:
+            kind, failed = ProxyError, f"cannot connect to the proxy {peer.authority}"
+        try:
+            await wire.connect(peer.host, peer.port, self._uds)
+            kind, failed = ConnectError, f"{peer.authority} closed the connection"
+            if proxy is not None and url.scheme == "https":
+                await self._tunnel(url, proxy)
+                proxy = None
+            if url.scheme == "https":
+                self._stream = _TLS(wire, _context(self._verify), url.host)
+                await self._stream.handshake()
+            await self._stream.send(request.encode(proxy))
+            return await self._head(request.method)
+        except RequestTimeout as error:
+            raise RequestTimeout(f"{peer.authority}: {error}") from error
+        except OSError as error:
+            if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
+                raise
+            raise kind(f"{failed}: {_reason(error)}") from error
+
+    async def _tunnel(self, url: URL, proxy: URL) -> None:
+        """RFC 9110, 9.3.6: CONNECT."""
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}"]
+        if proxy.userinfo is not None:
+            lines.append(f"Proxy-Authorization: {_basic(proxy.userinfo)}")
+        try:
+            await self._stream.send("\r\n".join([*lines, "", ""]).encode())
+            answer = await self._head("CONNECT")
+        except RequestTimeout:
+            raise
+        except OSError as error:
+            raise ProxyError(f"the proxy {proxy.authority} failed: {_reason(error)}") from error
+        status = answer.status_code
+        if not 200 <= status < 300:
+            refused = ProxyError(f"the proxy {proxy.authority} refused: {status} {_shown(answer.reason)}")
+            refused.fatal = 400 <= status < 500 and status not in (408, 425, 429)  # such as 407: wrong password
+            raise refused
+        if answer._buffer:
+            raise ProxyError(f"the proxy {proxy.authority} sent more than its answer")
+
+    async def _head(self, method: str) -> ResponseParser:
+        parser = ResponseParser(method)
+        while not parser.status_code:
+            parser.feed(await self._stream.recv())
+        return parser
+
+    async def read(self) -> bytes:
+        """The next piece of the body, as it arrives; `b""` at the end, when the connection is closed already."""
+        parser, error = self._parser, self._postponed
+        try:
+            if error is not None:
+                self._postponed = None
+                raise error
+            data = self._read() if parser.pending else None
+            while data is None:
+                parser.feed(await self._stream.recv())
+                data = self._read()
+        except HTTPClientError:
+            raise
+        except OSError as error:
+            raise BodyError(f"the connection was lost: {_reason(error)}") from error
+        if not data:
+            self._wire.interrupt()
+        return data
+
+    def waiting(self) -> Any:
+        """What to await until `read_now` has something; `None` if that need not be waited for, or takes `read`."""
+        return self._wire.waiting() if self._stream is self._wire and not self._parser.pending else None
+
+    def read_now(self) -> bytes | None:
+        """`read` without a coroutine: it blocks, or takes what was `waiting`. `None` if only `read` can go on."""
+        if self._stream is not self._wire or self._parser.pending:
+            return None
+        try:
+            data = self._wire.recv_now()
+            if data is None:
+                return None
+            body: bytes | None = self._parser.read_chunk(data)
+            if body is None:
+                self._parser.feed(data)
+                body = self._read()
+            return body
+        except BaseException as error:  # for `read` to raise, where the rules are
+            self._postponed = error
+            return None
+
+    def limit(self, seconds: float | None) -> None:
+        """Bound all reads to come together."""
+        self._wire.expires = None if seconds is None else monotonic() + seconds
+
+    def stop(self) -> None:
+        """Let reads end after what has arrived."""
+        if self._wire is not None:
+            self._wire.stop()
+
+    def interrupt(self) -> None:
+        """Abort: whoever is inside a call gets a `ConnectError`."""
+        self._interrupted = True
+        if self._wire is not None:
+            self._wire.interrupt()
+
+    async def release(self) -> None:
+        """Give the connection back."""
+        if self._wire is not None:
+            await self._wire.release()
+
+
+class AsyncExchange(Exchange):
+    """The same on asyncio; `interrupt` and `stop` are for other tasks of the same loop."""
+
+    _new_wire, _new_response = _AsyncWire, AsyncResponse
+
+    def __del__(self) -> None:
+        if self._wire is not None and not self._wire.closed:  # the loop would keep the connection for ever
+            import warnings
+
+            warnings.warn("an AsyncResponse was not closed", ResourceWarning, source=self, stacklevel=2)
+            self.interrupt()
+
+
+def check(verify: Any, proxy: Any, uds: Any) -> None:
+    """Raise `ValueError` or `TypeError` now for what `Exchange` could not use."""
+    if not (isinstance(proxy, (str, type(None))) and isinstance(uds, (str, os.PathLike, type(None)))):
+        raise TypeError("proxy and uds are strings")
+    if not isinstance(verify, bool):
+        _context(verify)
+    if proxy:
+        _proxy(proxy)
+        if uds is not None:
+            raise InvalidRequestError("proxy or uds, not both")
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
 
 
 async def _request(
@@ -1594,7 +1510,7 @@ async def _request(
     if json is not None and not any(name.lower() == "content-type" for name, _ in request.headers):
         request.headers.append(("Content-Type", "application/json"))
     opened = exchange(verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
-    response = await _open(opened, request, timeout)
+    response = await opened.open(request, timeout)
     if not stream:
         await response._read()
     return response
@@ -1644,22 +1560,6 @@ async def async_post(url: str, **options: Any) -> AsyncResponse:
 # --- web applications called in-process -------------------------------------------------------------------------
 
 
-class _InProcess(Exchange):
-    """An exchange with an application, which is a wire too: what it answers is received, as a server would send it."""
-
-    def __init__(self, wire: Callable[[Request], Any]) -> None:
-        super().__init__(uds="")  # as with a Unix socket, no other origin can be reached
-        self._to_application = wire
-
-    async def _send(self, request: Request, expires: float | None) -> ResponseParser:
-        self._wire = self._stream = self._to_application(request)
-        return await self._head(request.method)
-
-
-class _AsyncInProcess(_InProcess, AsyncExchange):
-    """The same on asyncio."""
-
-
 def _answer_head(status: str, lines: Iterable[tuple[str, str]]) -> bytes:
     """Without Transfer-Encoding: chunks are the server's business (RFC 9112, 6.1), and there are none."""
     fields = [f"{name}: {value}" for name, value in lines if name.lower() != "transfer-encoding"]
@@ -1684,9 +1584,9 @@ class WSGITransport:
     def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
     ) -> Response:
-        exchange = _InProcess(lambda request: _WSGIWire(self.app, request))
-        request = Request(method, url, headers, content)
-        return _run(_open(exchange, request, timeout))  # type: ignore[no-any-return]
+        exchange = Exchange(uds="")  # as with a Unix socket, no other origin can be reached
+        exchange._application = lambda request: _WSGIWire(self.app, request)
+        return _run(exchange.open(Request(method, url, headers, content), timeout))  # type: ignore[no-any-return]
 
 
 class _WSGIWire:
@@ -1765,8 +1665,9 @@ class ASGITransport:
     async def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
     ) -> AsyncResponse:
-        request = Request(method, url, headers, content)
-        return await _open(_AsyncInProcess(self._wire), request, timeout)  # type: ignore[no-any-return]
+        exchange = AsyncExchange(uds="")  # as with a Unix socket, no other origin can be reached
+        exchange._application = self._wire
+        return await exchange.open(Request(method, url, headers, content), timeout)  # type: ignore[no-any-return]
 
     def _wire(self, request: Request) -> _ASGIWire:
         from urllib.parse import unquote
@@ -1803,15 +1704,12 @@ class _ASGIWire:
         import asyncio
 
         self._first, self._last = first, last
+        self.closed = False
         self._gone = asyncio.Event()  # the client
         self._messages: asyncio.Queue[Any] = asyncio.Queue()  # `None`: no more will come
         self._due = "http.response.start"
         self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
         self._task.add_done_callback(lambda _: self._messages.put_nowait(None))
-
-    @property
-    def closed(self) -> bool:
-        return self._gone.is_set()
 
     async def _receive(self) -> Any:
         if self._first is None:
@@ -1863,6 +1761,7 @@ class _ASGIWire:
         return b""
 
     def interrupt(self) -> None:
+        self.closed = True
         self._gone.set()
         while not self._messages.empty():  # who waits in `send` goes on
             self._messages.get_nowait()

@@ -325,6 +325,23 @@ class Codings(World):
                     with self.assertRaises(BodyError):
                         self.fetch(server.url)
 
+    def test_what_comes_before_the_break_is_read(self) -> None:
+        """However the bytes were cut."""
+        packed = zlib.compress(BODY)
+        for broken in (packed + b"more", gzip.compress(BODY)[:-8] + bytes(8)):
+            coding = "deflate" if broken.startswith(packed) else "gzip"
+            for size in (1, len(broken)):
+                with self.subTest(coding, size=size):
+                    parser = ResponseParser()
+                    parser.feed(head(f"Content-Encoding: {coding}"))
+                    got = b""
+                    with self.assertRaises(BodyError):
+                        for start in range(0, len(broken), size):
+                            parser.feed(broken[start : start + size])
+                            while data := parser.read():
+                                got += data
+                    self.assertEqual(got, BODY)
+
     def test_others_are_refused_by_name(self) -> None:
         for coding, name in (("br", "br"), ("zstd", "zstd"), ("X-New", "new"), ("gzip, br", "br")):
             with self.subTest(coding), Server(head(f"Content-Encoding: {coding}") + BODY) as server:

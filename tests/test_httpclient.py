@@ -91,6 +91,8 @@ class Responses(World):
             headers["nope"]
         lines = [(name.lower(), value) for name, value in headers.items()]
         self.assertEqual([line for line in lines if line[0] == "x-a"], [("x-a", "1"), ("x-a", "3")])
+        names = [name.lower() for name in headers]
+        self.assertEqual((names, len(headers)), ([*dict.fromkeys(name for name, _ in lines)], len(names)))
 
     def test_http_version(self) -> None:
         with Server(b"HTTP/1.0 200 OK\r\n\r\nbody") as server:
@@ -410,6 +412,15 @@ class Addresses(World):
                 self.assertEqual(self.fetch("http://service.test/").data, ["here"])
         with resolving(*addresses[:2]), self.assertRaises(ConnectError):
             self.fetch("http://service.test/")
+
+    def test_an_address_of_a_kind_that_the_system_does_not_know(self) -> None:
+        """As IPv6 is where it is switched off."""
+        with Server(HERE) as server:
+            strange, usual = [
+                (family, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port)) for family in (99, socket.AF_INET)
+            ]
+            with mock.patch("socket.getaddrinfo", lambda *args, **options: [strange, usual]):
+                self.assertEqual(self.fetch("http://service.test/").data, ["here"])
 
     def test_international_names(self) -> None:
         with Server(HERE, repeat=True) as server, resolving(("127.0.0.1", server.port)) as asked:
