@@ -15,6 +15,7 @@ the place of a wire. One connection for each request, no pool: made for answers 
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import socket
@@ -957,23 +958,73 @@ class _AsyncWire:
     async def connect(self, host: str, port: int, uds: str | None) -> None:
         import asyncio
 
-        if uds is not None:
-            connecting: Any = self._loop.create_unix_connection(lambda: self, uds)
-        else:
-            named = ":" not in host and not re.fullmatch("[0-9.]+", host)
-            race = named and isinstance(self._loop, asyncio.BaseEventLoop)  # uvloop has no happy eyeballs
-            options = {"happy_eyeballs_delay": 0.25} if race else {}
-            connecting = self._loop.create_connection(lambda: self, host, port, **options)  # type: ignore
         self._set_timer(self._seconds())
         try:
-            await self._watch(connecting)
+            await self._watch(self._connect(host, port, uds))
         except asyncio.CancelledError:
             if not self.closed:  # else it was `interrupt` that cancelled
                 raise
         if self.closed:
             raise self._why()
-        if self._transport is not None:
-            _tune(self._transport.get_extra_info("socket"))
+
+    async def _connect(self, host: str, port: int, uds: str | None) -> None:
+        if uds is not None:
+            addresses: list[Any] = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
+        else:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                socket.inet_pton(family, host)
+                addresses = [(family, socket.SOCK_STREAM, 0, "", (host, port))]
+            except OSError:
+                addresses = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        sockets: list[socket.socket] = []
+        error = await (self._try(addresses[0], sockets) if len(addresses) == 1 else self._race(addresses, sockets))
+        if not sockets:
+            raise error or OSError(f"{host} has no address")
+        _tune(sockets[0])
+        await self._loop.create_connection(lambda: self, sock=sockets[0])  # type: ignore[type-var]
+
+    async def _race(self, addresses: list[Any], sockets: list[socket.socket]) -> OSError | None:
+        """Try the next address when the last one has failed, or has had 250 ms (RFC 8305, 5). asyncio's own race loses
+        the socket if it is cancelled in the moment of success.
+        """
+        import asyncio
+
+        error: OSError | None = None
+        running: set[asyncio.Task[OSError | None]] = set()
+        nth = {address[0]: itertools.count() for address in addresses}
+        queue = sorted(addresses, key=lambda address: next(nth[address[0]]))  # families in turns (4)
+        try:
+            while (queue or running) and not sockets:
+                if queue:
+                    running.add(asyncio.ensure_future(self._try(queue.pop(0), sockets)))
+                wait = 0.25 if queue else None
+                done, running = await asyncio.wait(running, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                error = next((task.result() for task in done), error)
+        except BaseException:
+            for sock in sockets:
+                sock.close()
+            raise
+        finally:
+            for task in running:
+                task.cancel()
+        return error
+
+    async def _try(self, address: Any, sockets: list[socket.socket]) -> OSError | None:
+        """Connect, and add the socket unless another was faster; or return why not."""
+        sock = None
+        try:
+            sock = socket.socket(*address[:3])
+            sock.setblocking(False)
+            await self._loop.sock_connect(sock, address[4])
+            if not sockets:
+                sockets.append(sock)
+            return None
+        except OSError as error:
+            return error
+        finally:
+            if sock is not None and sock not in sockets:
+                sock.close()
 
     @coroutine
     def _watch(self, connecting: Any) -> Generator[Any, None, None]:

@@ -67,6 +67,17 @@ def resolving(*addresses: tuple[str, int]) -> Iterator[list[str]]:
         yield asked
 
 
+def connected_to(port: int) -> list[socket.socket]:
+    """The open sockets of clients of this server."""
+    found = []
+    for thing in gc.get_objects():
+        if isinstance(thing, socket.socket) and thing.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                if thing.getpeername()[1:2] == (port,):
+                    found.append(thing)
+    return found
+
+
 @in_both_worlds
 class Responses(World):
     def test_whole(self) -> None:
@@ -632,6 +643,32 @@ class HappyEyeballs(AsyncWorld):
         with Server(HERE) as server, unanswered_port() as port:
             with resolving(("127.0.0.1", port), ("127.0.0.1", server.port)):
                 self.assertEqual(self.fetch("http://service.test/", timeout=5.0).data, ["here"])
+
+
+    def test_the_addresses_of_both_families_take_turns(self) -> None:
+        with Server(HERE) as server, resolving(("::1", refused_port()), ("::1", 9), ("127.0.0.1", server.port)):
+            self.assertEqual(self.fetch("http://service.test/", timeout=5.0).data, ["here"])
+
+    def test_a_cancel_at_any_moment_leaves_no_socket(self) -> None:
+        async def main(server: Server) -> None:
+            for turns in range(30):
+                task = asyncio.ensure_future(httpclient.async_get("http://service.test/", stream=True))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await (await task).aclose()
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                self.assertEqual(connected_to(server.port), [], turns)
+
+        with Server(HERE, repeat=True) as server, resolving(*[("127.0.0.1", server.port)] * 2):
+            gc.collect()
+            gc.disable()  # it would close what was forgotten
+            try:
+                asyncio.run(main(server))
+            finally:
+                gc.enable()
 
 
 class Interface(unittest.TestCase):
