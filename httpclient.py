@@ -46,7 +46,7 @@ __all__ = [
 _READ = 65536  # bytes asked of a socket at a time; what is there is handed over, however little
 _MAX_HEAD = 65536  # bytes of a head, of trailers
 _MAX_CHUNK_LINE = 8192
-_MOMENT = 0.05  # seconds of silence before a blocking read takes the precise way
+_MOMENT = 0.005  # seconds of silence before a blocking read takes the precise way
 _MAX_INTERIM = 64  # answers of 1xx before the one that counts
 
 
@@ -480,13 +480,13 @@ class ResponseParser:
         data = b""
         while not data:
             framed = b"" if self._decoder.more else self.read_raw()
-            self.pending = True  # in the decoder
             if framed is None:
                 return None
             if not framed and not self._decoder.more:
                 self._decoder.finish()
                 return b""
             data = self._decoder.decode(framed)
+        self.pending = self.pending or self._decoder.more
         return data
 
     def read_raw(self) -> bytes | None:
@@ -709,7 +709,7 @@ class _TLS:
         view = memoryview(data)
         while view:
             view = view[self._object.write(view) :]
-            await self._flush()
+        await self._flush()
 
     async def recv(self) -> bytes:
         """What was received and can be decrypted; `b""` only for an end that the peer declared."""
@@ -749,6 +749,13 @@ def _tune(sock: Any) -> None:
             sock.setsockopt(level, option, value)
 
 
+def _shut_down(sock: socket.socket) -> None:
+    try:
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    except OSError:
+        pass  # not connected any more
+
+
 class _Closed(ConnectError):
     def __init__(self) -> None:
         super().__init__("the connection was closed")
@@ -762,14 +769,15 @@ class _BlockingWire:
     else the thread inside closes on its way out. Its coroutines never suspend.
     """
 
-    def __init__(self, expires: float | None, idle: float | None) -> None:
+    def __init__(self, expires: float | None) -> None:
         self.expires = expires  # monotonic; when set, it bounds all calls together
-        self.idle = idle  # seconds, for each receive
+        self.idle: float | None = None  # seconds, for each receive
         self._lock = RLock()  # held for moments only; reentrant for the sake of signal handlers
         self._sock: socket.socket | None = None
         self._inside = False
         self.closed = False
         self._timeout: float | None = -1.0  # the socket's
+        self._unsent = memoryview(b"")
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
         if uds is not None:
@@ -818,7 +826,8 @@ class _BlockingWire:
 
     def _set_timeout(self, sock: socket.socket, seconds: float | None) -> None:
         """Bound each call. The first moment of silence is left to the system where it can: Python's way, a poll()
-        before each recv(), is a sixth of what an event costs that is flushed alone.
+        before each recv(), is a sixth of what an event costs that is flushed alone. The moment is short because each
+        signal that is handled starts it anew.
         """
         self._timeout = seconds
         if seconds and seconds > _MOMENT and self.expires is None and os.name == "posix":
@@ -840,19 +849,36 @@ class _BlockingWire:
             raise _Closed
 
     async def send(self, data: bytes) -> None:
+        """All, unless the server has something to say before; then what is left goes out while that is received."""
         self._inside = True  # and then see if it is closed; `interrupt` does the reverse, so one of them sees the other
         try:
             if self.closed or self._sock is None:
                 raise _Closed
             self._timeout = self._seconds()
             self._sock.settimeout(self._timeout)
-            self._sock.sendall(data)
+            self._unsent = memoryview(bytes(self._unsent) + data)
+            self._unsent = self._unsent[self._sock.send(self._unsent) :]
+            self._push(self._sock)
         except (BrokenPipeError, ConnectionResetError):
-            pass  # the server may have answered before it read everything (RFC 9112, 9.5): let us see
+            self._unsent = memoryview(b"")  # the server may have answered before: let us see
         except TimeoutError:
             raise RequestTimeout("the request could not be sent in time (timeout)") from None
         finally:
             self._leave()
+
+    def _push(self, sock: socket.socket) -> None:
+        """Send until something can be received: a server may answer before it read the request (RFC 9112, 9.5)."""
+        from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+
+        while self._unsent:
+            with DefaultSelector() as selector:
+                selector.register(sock, EVENT_READ | EVENT_WRITE)
+                ready = selector.select(self.idle if self.expires is None else self._seconds())
+            if not ready:
+                raise TimeoutError
+            if ready[0][1] & EVENT_READ:
+                break
+            self._unsent = self._unsent[sock.send(self._unsent) :]
 
     async def recv(self) -> bytes:
         return self.recv_now()
@@ -865,6 +891,8 @@ class _BlockingWire:
                 raise _Closed
             if seconds != self._timeout:
                 self._set_timeout(self._sock, seconds)
+            if self._unsent:
+                self._push(self._sock)
             try:
                 return self._sock.recv(_READ)
             except BlockingIOError:  # the moment is over: Python's clock goes on when a signal was handled
@@ -885,10 +913,7 @@ class _BlockingWire:
         """No more bytes than have arrived."""
         with self._lock:  # against a close, after which the descriptor may be another's
             if self._sock is not None:
-                try:
-                    socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
-                except OSError:
-                    pass  # not connected any more
+                _shut_down(self._sock)
 
     def interrupt(self) -> None:
         self.closed = True
@@ -907,19 +932,21 @@ class _AsyncWire:
     It is its own asyncio.Protocol, without the base class, so that asyncio is not loaded for the sake of it.
     """
 
-    __slots__ = ("_buffer", "_connecting", "_due", "_ended", "_error", "_loop", "_paused", "_signal", "_stopped",
+    __slots__ = ("_buffer", "_connecting", "_due", "_ended", "_error", "_loop", "_paused", "_signal", "_sock",
                  "_timer", "_transport", "_until", "closed", "expires", "idle")  # fmt: skip
 
-    def __init__(self, expires: float | None, idle: float | None) -> None:
+    def __init__(self, expires: float | None) -> None:
         import asyncio
 
-        self.expires, self.idle = expires, idle
+        self.expires = expires
+        self.idle: float | None = None
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
         self._buffer = b""
-        self._ended = self.closed = self._paused = self._stopped = False
+        self._ended = self.closed = self._paused = False
         self._error: BaseException | None = None
         self._signal = _Signal(self._loop)
+        self._sock: socket.socket | None = None
         self._connecting: Any = None  # the future that `connect` waits for
         self._timer: asyncio.TimerHandle | None = None
         self._until = self._due = inf  # when, monotonic: nothing happened, the timer looks
@@ -981,8 +1008,9 @@ class _AsyncWire:
         error = await (self._try(addresses[0], sockets) if len(addresses) == 1 else self._race(addresses, sockets))
         if not sockets:
             raise error or OSError(f"{host} has no address")
-        _tune(sockets[0])
-        await self._loop.create_connection(lambda: self, sock=sockets[0])  # type: ignore[type-var]
+        self._sock = sockets[0]
+        _tune(self._sock)
+        await self._loop.create_connection(lambda: self, sock=self._sock)  # type: ignore[type-var]
 
     async def _race(self, addresses: list[Any], sockets: list[socket.socket]) -> OSError | None:
         """Try the next address when the last one has failed, or has had 250 ms (RFC 8305, 5). asyncio's own race loses
@@ -1054,9 +1082,6 @@ class _AsyncWire:
             self._transport.write(data)
 
     async def recv(self) -> bytes:
-        if self._stopped and not self._buffer:
-            await _pause()
-            await _pause()  # the loop has looked at the socket once more
         while (waiting := self.waiting()) is not None:
             await waiting
         if self.closed:
@@ -1068,7 +1093,7 @@ class _AsyncWire:
 
     def waiting(self) -> _Signal | None:
         """What to await until something happens, or too long nothing does; `None` if it need not be waited for."""
-        if self._buffer or self._ended or self.closed or self._stopped:
+        if self._buffer or self._ended or self.closed:
             return None
         if not self._signal.done():  # of two who wait, one would wait for ever
             raise RuntimeError("another task is waiting for this connection")
@@ -1111,10 +1136,10 @@ class _AsyncWire:
         return self._error if isinstance(self._error, RequestTimeout) else _Closed()
 
     def stop(self) -> None:
-        self._stopped = True
         if self._connecting is not None:
             self.interrupt()
-        self._signal.set_soon()
+        elif self._sock is not None:
+            _shut_down(self._sock)
 
     def interrupt(self) -> None:
         self.closed = True
@@ -1359,7 +1384,7 @@ class Exchange:
         self, verify: Any = True, proxy: str | None = None, uds: str | None = None, follow_redirects: bool = True,
         idle_timeout: float | None = None, max_redirects: int = 20,
     ) -> None:  # fmt: skip
-        self._verify, self._proxy, self._uds = verify, proxy, uds
+        self._verify, self._proxy, self._uds = verify, proxy, None if uds is None else os.fspath(uds)
         self._max_redirects = max_redirects if follow_redirects else -1
         self._idle = idle_timeout
         self._wire: Any = None
@@ -1371,6 +1396,7 @@ class Exchange:
 
     _new_wire: Callable[..., Any] = _BlockingWire
     _new_response: Callable[..., Any] = Response
+    _turn: Callable[..., Any] | None = None
     _application: Callable[[Request], Any] | None = None  # in-process, what takes the place of a wire
 
     async def open(self, request: Request, timeout: float | None = None) -> Any:
@@ -1388,7 +1414,7 @@ class Exchange:
         except BaseException:
             await self.release()
             raise
-        self._parser, self._wire.expires = parser, None
+        self._parser, self._wire.expires, self._wire.idle = parser, None, self._idle
         self._read = parser.read if parser.coding else parser.read_raw
         return self._new_response(self, parser, request.url)
 
@@ -1397,7 +1423,7 @@ class Exchange:
             self._wire = self._stream = self._application(request)
             return await self._head(request.method)
         url, proxy = request.url, None if self._uds is not None else _proxy_for(request.url, self._proxy)
-        wire = self._wire = self._stream = self._new_wire(expires, self._idle)
+        wire = self._wire = self._stream = self._new_wire(expires)
         if self._interrupted:
             raise _Closed
         peer = proxy or url
@@ -1456,6 +1482,8 @@ class Exchange:
             if error is not None:
                 self._postponed = None
                 raise error
+            if parser.pending and parser.coding and self._turn is not None:
+                await self._turn()  # little that is received may be decoded for long: let others run
             data = self._read() if parser.pending else None
             while data is None:
                 parser.feed(await self._stream.recv())
@@ -1513,7 +1541,7 @@ class Exchange:
 class AsyncExchange(Exchange):
     """The same on asyncio; `interrupt` and `stop` are for other tasks of the same loop."""
 
-    _new_wire, _new_response = _AsyncWire, AsyncResponse
+    _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, staticmethod(_pause)
 
     def __del__(self) -> None:
         if self._wire is not None and not self._wire.closed:  # the loop would keep the connection for ever

@@ -483,6 +483,20 @@ class AsyncClose(AsyncWorld):
 
 
 @in_both_worlds
+class Reconnected(World):
+    def test_while_the_server_goes_on_sending(self) -> None:
+        def flood(conn: Connection) -> None:
+            conn.send(head())
+            while True:
+                conn.send(f"data: {'x' * 1000}\n\n" * 10)
+
+        with Server(flood, stream("data: y\n\n", end="open")) as server, self.connect(server.url) as client:
+            next(client)
+            client.reconnect()
+            self.assertIn("y", (next(client).data for _ in range(50_000)))
+
+
+@in_both_worlds
 class Forgotten(World):
     def test_a_client_dropped_unclosed(self) -> None:
         for tls in (False, True):

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import gc
+import gzip
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ import threading
 import unittest
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -388,7 +390,7 @@ class Addresses(World):
             self.assertEqual(self.fetch("http://any.test/path", uds=server.path).data, ["here"])
             self.assertEqual(server.requests[0].header("Host"), "any.test")
             self.assertEqual(server.requests[0].target, "/path")
-            self.fetch("http://any.test:8080/", uds=server.path)
+            self.fetch("http://any.test:8080/", uds=Path(server.path))
             self.assertEqual(server.requests[1].header("Host"), "any.test:8080")
 
     def test_unix_socket_over_tls(self) -> None:
@@ -576,6 +578,27 @@ class Timeouts(World):
         with Server(script, read=False) as server:
             self.times_out(server.url, timeout=0.2, method="POST", content=b"x" * 5_000_000)
 
+    def test_an_answer_before_the_request_was_read(self) -> None:
+        """RFC 9112, 9.5. The second server reads on, and gets the rest while it answers."""
+        body = bytes(range(256)) * 20_000
+
+        def refuses(conn: Connection) -> None:
+            conn.send(answer("too large", status="413 Content Too Large"))
+            conn.wait("answered")
+
+        def accepts(conn: Connection) -> None:
+            conn.send("HTTP/1.1 103 Early Hints\r\n\r\n")
+            received = conn.read_request().body
+            conn.send(HERE if received == body else answer("another body", status="400 Bad Request"))
+            conn.wait("answered")
+
+        for tls in (False, True):
+            for script, status in ((refuses, 413), (accepts, 200)):
+                with self.subTest(script.__name__, tls=tls), Server(script, read=False, tls=tls) as server:
+                    response = self.request("POST", server.url, content=body, timeout=5.0, verify=CA)
+                    self.assertEqual(response.status_code, status)
+                    server.signal("answered")
+
     def test_what_trickles_in_does_not_extend_it(self) -> None:
         """Headers, 1xx answers and redirects all share one time."""
         never = threading.Event()
@@ -605,7 +628,7 @@ class Timeouts(World):
     @unittest.skipUnless(hasattr(signal, "setitimer"), "there are no interval timers here")
     def test_signals_do_not_extend_silence(self) -> None:
         before = signal.signal(signal.SIGALRM, lambda *_: None)
-        signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+        signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)  # as a profiler does
         try:
             with Server(stream("data: x\n\n", end="open")) as server:
                 self.times_out(server.url, idle_timeout=0.3)
@@ -630,11 +653,12 @@ class Timeouts(World):
         never = threading.Event()
 
         def script(conn: Connection) -> None:
-            never.wait(0.05)
+            never.wait(0.1)
             conn.send(HERE)
 
-        with Server(script) as server:
-            self.assertEqual(self.fetch(server.url, timeout=None, idle_timeout=None).data, ["here"])
+        for idle_timeout in (None, 0.05):  # which is for an open stream
+            with Server(script) as server:
+                self.assertEqual(self.fetch(server.url, timeout=None, idle_timeout=idle_timeout).data, ["here"])
 
 
 class HappyEyeballs(AsyncWorld):
@@ -669,6 +693,28 @@ class HappyEyeballs(AsyncWorld):
                 asyncio.run(main(server))
             finally:
                 gc.enable()
+
+
+class Turns(AsyncWorld):
+    def test_what_unpacks_to_much_lets_other_tasks_run(self) -> None:
+        async def main(server: Server) -> None:
+            turns = 0
+
+            async def count() -> None:
+                nonlocal turns
+                while True:
+                    turns += 1
+                    await asyncio.sleep(0)
+
+            async with await httpclient.async_get(server.url, stream=True) as response:
+                counting = asyncio.ensure_future(count())
+                pieces = [len(piece) async for piece in response.aiter_bytes()]
+                counting.cancel()
+            self.assertEqual(sum(pieces), 20_000_000)
+            self.assertGreaterEqual(turns, len(pieces) - 1)
+
+        with Server(answer(gzip.compress(bytes(20_000_000)), "Content-Encoding: gzip")) as server:
+            self.run_async(main(server))
 
 
 class Interface(unittest.TestCase):
