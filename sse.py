@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 TYPE_CHECKING = False  # typing itself costs half of the import time allowed here
 if TYPE_CHECKING:
@@ -126,9 +126,7 @@ class SSEConnectionError(SSEError):
 class SSEHTTPError(SSEError):
     """The server answered with a status that does not open a stream. `body` holds at most 64 KiB of its answer."""
 
-    def __init__(
-        self, status_code: int, url: str, *, reason: str = "", headers: Any = None, body: bytes = b""
-    ) -> None:
+    def __init__(self, status_code: int, url: str, *, reason: str = "", headers: Any = None, body: bytes = b"") -> None:
         super().__init__(status_code, _safe(url))
         self.status_code, self.url, self.reason, self.headers, self.body = status_code, url, reason, headers, body
 
@@ -1428,81 +1426,57 @@ def _show(event: SSEEvent, form: str) -> str:
     if form == "raw":
         type = f"event: {event.event}\n" if event.event != "message" else ""
         id = f"id: {event.id}\n" if event.id else ""
-        return type + id + "".join(f"data: {line}\n" for line in event.data.split("\n"))
+        return f"{type}{id}data: " + event.data.replace("\n", "\ndata: ") + "\n"
     if form == "jsonl":
         import json
 
-        return json.dumps({"event": event.event, "data": event.data, "id": event.id, "retry": event.retry})
+        return json.dumps(asdict(event))
     return f"{event.event}: {event.data}" + (f"  [{event.id}]" if event.id else "")
 
 
-def _printer(form: str) -> Callable[[SSEEvent], None]:
-    """Print events; to a terminal without the control characters that could command it."""
-    import sys
-
-    out, terminal = sys.stdout, sys.stdout.isatty()
-    if hasattr(out, "reconfigure"):
-        out.reconfigure(errors="backslashreplace")
-
-    def show(event: SSEEvent) -> None:
-        text = _show(event, form)
-        if terminal:
-            text = "\n".join(_shown(line) for line in text.split("\n"))
-        out.write(text + "\n")
-        out.flush()
-
-    return show
-
-
-def _options(argv: list[str] | None) -> Any:
+def _options(argv: list[str] | None) -> dict[str, Any]:
+    """What the command line says, most of it under the names that the client has for it."""
     import argparse
 
     parser = argparse.ArgumentParser("sse", description="Print the events of a Server-Sent Events stream as they come.")
     add = parser.add_argument
     add("url", metavar="URL", help="the stream to follow, or - to parse standard input")
-    add("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a request header")
-    add("-X", "--request", metavar="METHOD", help="the request method (GET, or POST with -d)")
-    add("-d", "--data", metavar="DATA", help="the request body, @FILE to read it from a file, @- from standard input")
-    add("-k", "--insecure", action="store_true", help="do not check the server's certificate")
+    add("-H", "--header", dest="headers", action="append", default=[], metavar="'NAME: VALUE'", help="a request header")
+    add("-X", "--request", dest="method", metavar="METHOD", help="the request method (GET, or POST with -d)")
+    add("-d", "--data", dest="content", metavar="DATA",
+        help="the request body, @FILE to read it from a file, @- from standard input")  # fmt: skip
+    add("-k", "--insecure", dest="verify", action="store_false", help="do not check the server's certificate")
     add("--last-event-id", default="", metavar="ID", help="resume after this event")
     add("--max-retries", type=int, default=-1, metavar="N", help="reconnections in a row (no limit)")
     add("--idle-timeout", type=float, default=300.0, metavar="SECONDS", help="silence that counts as a drop (300)")
     add("--format", choices=("text", "data", "jsonl", "raw"), default="text", help="how to print an event (text)")
     add("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser.parse_args(argv)
+    return vars(parser.parse_args(argv))
 
 
-def _follow(options: Any) -> Iterable[SSEEvent]:
+def _follow(url: str, headers: list[str], method: str | None, content: Any, **options: Any) -> Iterable[SSEEvent]:
     """The events that the command line asks for."""
     import sys
 
     stdin: Any = sys.stdin.buffer
-    if options.url == "-":
+    if url == "-":
         return EventSource.from_chunks(iter(lambda: stdin.read1(65536), b""))
-    headers = {}
-    for header in options.header:
+    named = {}
+    for header in headers:
         name, colon, value = header.partition(":")
         _check(colon, "a header (-H) is 'Name: value'")
-        headers[name.strip()] = value.strip()
-    content: Any = options.data
+        named[name.strip()] = value.strip()
     if content is not None and content.startswith("@"):
         with stdin if content == "@-" else open(content[1:], "rb") as file:
             content = file.read()
-    if content is not None and "content-type" not in map(str.lower, headers):
-        headers["Content-Type"] = "application/x-www-form-urlencoded"  # as curl does
+    if content is not None and "content-type" not in map(str.lower, named):
+        named["Content-Type"] = "application/x-www-form-urlencoded"  # as curl does
+    method = method or ("GET" if content is None else "POST")
     client = SSEClient(
-        options.url,
-        method=options.request or ("GET" if content is None else "POST"),
-        headers=headers,
-        content=content,
-        verify=not options.insecure,
-        last_event_id=options.last_event_id,
-        max_retries=options.max_retries,
-        idle_timeout=options.idle_timeout,
-        retry_on_status=TRANSIENT_STATUSES,
-        on_open=lambda _: setattr(client, "_max_retries", options.max_retries),
-    )
-    client._max_retries = 0  # until a connection has opened: a wrong URL is told at once
+        url, method=method, headers=named, content=content, retry_on_status=TRANSIENT_STATUSES,
+        on_open=lambda _: setattr(client, "_max_retries", max_retries), **options,
+    )  # fmt: skip
+    max_retries, client._max_retries = client._max_retries, 0  # until one has opened: a wrong URL is told at once
     return client
 
 
@@ -1511,14 +1485,21 @@ def main(argv: list[str] | None = None) -> int:
     import os
     import sys
 
-    options = _options(argv)
+    options, out = _options(argv), sys.stdout
+    form = options.pop("format")
     try:
-        show = _printer(options.format)
-        for event in _follow(options):
-            show(event)
+        terminal = out.isatty()
+        if hasattr(out, "reconfigure"):
+            out.reconfigure(errors="backslashreplace")
+        for event in _follow(**options):
+            text = _show(event, form)
+            if terminal:  # without the control characters that could command it
+                text = "\n".join(map(_shown, text.split("\n")))
+            out.write(text + "\n")
+            out.flush()
         return 0
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # nothing is left to flush at exit
         return 0
     except KeyboardInterrupt:
         return 130
