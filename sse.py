@@ -18,6 +18,7 @@ import re
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 TYPE_CHECKING = False  # typing itself costs half of the import time allowed here
 if TYPE_CHECKING:
@@ -742,6 +743,88 @@ def _check(condition: object, message: str, error: type[Exception] = ValueError)
         raise error(message)
 
 
+class _Foreign:
+    """A link over a caller's transport, whose own timeouts are all there are while it blocks."""
+
+    def __init__(self, idle_timeout: float | None) -> None:
+        self._seconds = idle_timeout
+        self._response: Any = None
+        self._chunks: Any = None
+        self._task: Any = None
+
+    async def open(self, request: Any, timeout: float | None) -> Any:
+        self._response = request(timeout=timeout)
+        self._chunks = iter(self._response.iter_bytes())
+        return self._response
+
+    async def read(self) -> bytes:
+        return next(filter(None, self._chunks), b"")
+
+    def waiting(self) -> None:
+        """Nothing is cheaper than `read`."""
+
+    read_now = waiting
+
+    def limit(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def interrupt(self) -> None:
+        if self._response is not None:
+            self._response.close()
+
+    def stop(self) -> None:
+        self.interrupt()
+
+    async def release(self) -> None:
+        self.interrupt()
+
+
+class _AsyncForeign(_Foreign):
+    """The same over asyncio. Each step is a task, so that it can be interrupted, or awaited again after a cancel."""
+
+    async def open(self, request: Any, timeout: float | None) -> Any:
+        self._response = await self._within(timeout, lambda: request(timeout=timeout))
+        self._chunks = aiter(self._response.aiter_bytes())
+        return self._response
+
+    async def read(self) -> bytes:
+        while not (chunk := await self._within(self._seconds, lambda: anext(self._chunks, None))):
+            if chunk is None:
+                return b""
+        return chunk  # type: ignore[no-any-return]
+
+    async def _within(self, seconds: float | None, step: Callable[[], Any]) -> Any:
+        import asyncio
+
+        task = self._task = self._task or asyncio.ensure_future(step())
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise TimeoutError(f"nothing came for {seconds} seconds")
+        self._task = None
+        if task.cancelled():
+            raise ConnectionAbortedError("the connection was closed")
+        return task.result()
+
+    def interrupt(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def release(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            import asyncio
+
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled() and task.exception() is None and self._response is None:
+                self._response = task.result()
+        response, self._response = self._response, None
+        if response is not None:
+            if hasattr(self._chunks, "aclose"):
+                await self._chunks.aclose()
+            await response.aclose()
+
+
 class _Comment(str):
     """A comment, in its place among the events."""
 
@@ -808,37 +891,22 @@ class _Client:
         "_reconnect", "_restart", "_retries", "_retry_interval", "_retry_on_status", "_state", "_timeout",
         "_transport", "_uds", "_until", "_url", "_verify", "_waker", "response",
     )  # fmt: skip
+    _exchange: str  # what makes a link in this world: a name in httpclient, or this
+    _foreign: type[_Foreign]
 
     def __init__(
-        self,
-        url: str,
-        *,
-        headers: Headers | Callable[[], Any] | None = None,
-        timeout: float | None = 30.0,
-        idle_timeout: float | None = 300.0,
-        retry_interval: int = 3000,
-        max_retries: int = -1,
-        verify: bool | str | SSLContext = True,
-        last_event_id: str = "",
-        method: str = "GET",
-        params: Params | Callable[[], Any] | None = None,
-        json: Any = None,
-        content: bytes | str | None = None,
-        reconnect: bool | None = None,
-        until: Callable[[SSEEvent], object] | None = None,
-        retry_on_status: Collection[int] = (),
-        backoff: float = 1.0,
-        max_retry_interval: int = 30000,
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-        content_type: str | None = "text/event-stream",
-        follow_redirects: bool = True,
-        proxy: str | None = None,
-        uds: str | None = None,
+        self, url: str, *, headers: Headers | Callable[[], Any] | None = None, timeout: float | None = 30.0,
+        idle_timeout: float | None = 300.0, retry_interval: int = 3000, max_retries: int = -1,
+        verify: bool | str | SSLContext = True, last_event_id: str = "", method: str = "GET",
+        params: Params | Callable[[], Any] | None = None, json: Any = None, content: bytes | str | None = None,
+        reconnect: bool | None = None, until: Callable[[SSEEvent], object] | None = None,
+        retry_on_status: Collection[int] = (), backoff: float = 1.0, max_retry_interval: int = 30000,
+        max_event_size: int | None = _MAX_EVENT_SIZE, content_type: str | None = "text/event-stream",
+        follow_redirects: bool = True, proxy: str | None = None, uds: str | None = None,
         on_open: Callable[[Any], object] | None = None,
         on_error: Callable[[BaseException | None, float | None], object] | None = None,
-        on_comment: Callable[[str], object] | None = None,
-        transport: Callable[..., Any] | None = None,
-    ) -> None:
+        on_comment: Callable[[str], object] | None = None, transport: Callable[..., Any] | None = None,
+    ) -> None:  # fmt: skip
         self._link: Any = None  # the current attempt's connection
         _check(isinstance(url, str) and isinstance(method, str), "url and method are strings", TypeError)
         for name, number in (("timeout", timeout), ("idle_timeout", idle_timeout), ("max_event_size", max_event_size)):
@@ -873,7 +941,7 @@ class _Client:
         self._max_event_size = max_event_size
         self._content_type = content_type and content_type.lower()
         self._verify, self._proxy, self._uds, self._follow_redirects = verify, proxy, uds, follow_redirects
-        self._transport = transport
+        self._transport: Any = transport
         self._ready: list[Any] = []  # events, _Comment and _Id to hand over, the next one last
         self._last: Any = _Id(last_event_id)  # handed over: an event, or the ID of a block without data
         self._http: Any = None
@@ -940,15 +1008,28 @@ class _Client:
             link.stop()
         self._wake()
 
-    # What a world provides: a link, an interruptible wait and its end.
+    def _wake(self) -> None:
+        waker = self._waker
+        if waker is not None:
+            waker.set()
+
+    def _abort(self) -> Any:
+        """Interrupt whatever goes on, and have nothing more to hand over; returns the link there was."""
+        self._closed = True
+        self._ready = []
+        link, self._link = self._link, None
+        self._wake()
+        if link is not None:
+            link.interrupt()
+        return link
 
     def _new_link(self) -> Any:
-        raise NotImplementedError
+        if self._http is None:
+            return self._foreign(self._idle_timeout)
+        exchange = getattr(self._http, self._exchange)
+        return exchange(self._verify, self._proxy, self._uds, self._follow_redirects, self._idle_timeout)
 
     async def _wait(self, seconds: float) -> None:
-        raise NotImplementedError
-
-    def _wake(self) -> None:
         raise NotImplementedError
 
     # The rules.
@@ -1013,7 +1094,7 @@ class _Client:
             if not self._restart:  # by on_error, say
                 await self._wait(self._delay)
             self._delay = None
-        if self._made_for is None or self._made_for != self.last_event_id:
+        if self._made_for != self.last_event_id:
             self._made_request = self._request(await self._made(self._headers), await self._made(self._params))
             if self._made_for is not None:
                 self._made_for = self.last_event_id
@@ -1026,7 +1107,7 @@ class _Client:
         except Exception as error:
             return await self._lost(error)
         if self._closed:
-            return await self._release(link)
+            return await link.release()
         self.response = response
         status, url = response.status_code, str(response.url)
         if status == 204:
@@ -1053,7 +1134,7 @@ class _Client:
         return option
 
     def _request(self, headers: Any, params: Any) -> Any:
-        """What a link opens: a checked `httpclient.Request`, or the arguments of a caller's transport."""
+        """What a link opens: a checked `httpclient.Request`, or the caller's transport with all but its timeout."""
         merged = {"Accept": "text/event-stream", "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
         if self._json:
             merged["Content-Type"] = "application/json"
@@ -1076,7 +1157,7 @@ class _Client:
             url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
         if self._http is not None:
             return self._http.Request(self._method, url, merged, self._content)
-        return self._method, url, merged, self._content
+        return partial(self._transport, self._method, url, headers=merged, content=self._content)
 
     async def _body(self, link: Any) -> bytes:
         """The beginning of an error's body, bounded in bytes and in time."""
@@ -1167,8 +1248,8 @@ class _Client:
         self._ready = []
         await self._release()
 
-    async def _release(self, link: Any = None) -> None:
-        link, self._link = link or self._link, None
+    async def _release(self) -> None:
+        link, self._link = self._link, None
         if link is not None:
             await link.release()
 
@@ -1176,6 +1257,7 @@ class _Client:
 class SSEClient(_Client):
     __doc__ = _Client.__doc__
     __slots__ = ()
+    _exchange, _foreign = "Exchange", _Foreign
 
     def __enter__(self) -> SSEClient:
         _run(self._advance(opening=True))
@@ -1208,17 +1290,7 @@ class SSEClient(_Client):
 
     def close(self) -> None:
         """End the iteration and the connection at once, from any thread; events not handed over are discarded."""
-        self._closed = True
-        self._ready = []
-        link, self._link = self._link, None
-        if link is not None:
-            link.interrupt()
-        self._wake()
-
-    def _new_link(self) -> Any:
-        if self._transport is not None:
-            return _Foreign(self._transport)
-        return self._http.Exchange(self._verify, self._proxy, self._uds, self._follow_redirects, self._idle_timeout)
+        self._abort()
 
     async def _wait(self, seconds: float) -> None:
         from threading import Event
@@ -1227,15 +1299,11 @@ class SSEClient(_Client):
         if not self._closed and not self._restart:  # set before the waker was there
             self._waker.wait(seconds)
 
-    def _wake(self) -> None:
-        waker = self._waker
-        if waker is not None:
-            waker.set()
-
 
 class AsyncSSEClient(_Client):
     __doc__ = _Client.__doc__
     __slots__ = ()
+    _exchange, _foreign = "AsyncExchange", _AsyncForeign
 
     async def __aenter__(self) -> AsyncSSEClient:
         await self._advance(opening=True)
@@ -1275,146 +1343,25 @@ class AsyncSSEClient(_Client):
 
     async def close(self) -> None:
         """End the iteration and the connection at once, from any task; events not handed over are discarded."""
-        self._closed = True
-        self._ready = []
-        link, self._link = self._link, None
-        self._wake()
+        link = self._abort()
         if link is not None:
-            link.interrupt()
             await link.release()
 
     aclose = close
 
-    def _new_link(self) -> Any:
-        if self._transport is not None:
-            return _AsyncForeign(self._transport, self._idle_timeout)
-        return self._http.AsyncExchange(
-            self._verify, self._proxy, self._uds, self._follow_redirects, self._idle_timeout
-        )
-
     async def _wait(self, seconds: float) -> None:
-        from asyncio import get_running_loop
+        from asyncio import Event, get_running_loop
 
-        loop = get_running_loop()
-        self._waker = loop.create_future()
-        timer = loop.call_later(seconds, self._wake)
+        self._waker = Event()
+        timer = get_running_loop().call_later(seconds, self._wake)
         try:
-            await self._waker
+            await self._waker.wait()
         finally:
             timer.cancel()
-
-    def _wake(self) -> None:
-        waker = self._waker
-        if waker is not None and not waker.done():
-            waker.set_result(None)
 
 
 connect = SSEClient
 async_connect = AsyncSSEClient
-
-
-class _Link:
-    """What links have in common that know nothing cheaper than `read`."""
-
-    def waiting(self) -> None:
-        return None
-
-    def read_now(self) -> None:
-        return None
-
-
-class _Foreign(_Link):
-    """A link over a caller's transport. Its own timeouts are all there are while it blocks."""
-
-    def __init__(self, transport: Callable[..., Any]) -> None:
-        self._transport = transport
-        self._response: Any = None
-
-    async def open(self, request: Any, timeout: float | None) -> Any:
-        method, url, headers, content = request
-        self._response = self._transport(method, url, headers=headers, content=content, timeout=timeout)
-        self._chunks = iter(self._response.iter_bytes())
-        return self._response
-
-    async def read(self) -> bytes:
-        return next(filter(None, self._chunks), b"")
-
-    def limit(self, seconds: float) -> None:
-        pass
-
-    def interrupt(self) -> None:
-        if self._response is not None:
-            self._response.close()
-
-    stop = interrupt
-
-    async def release(self) -> None:
-        self.interrupt()
-
-
-class _AsyncForeign(_Link):
-    """The same over asyncio. Each step is a task, so that it can be interrupted, or awaited again after a cancel."""
-
-    def __init__(self, transport: Callable[..., Any], idle_timeout: float | None) -> None:
-        self._transport = transport
-        self._seconds = idle_timeout
-        self._response: Any = None
-        self._chunks: Any = None
-        self._task: Any = None
-
-    async def open(self, request: Any, timeout: float | None) -> Any:
-        method, url, headers, content = request
-        step = self._transport(method, url, headers=headers, content=content, timeout=timeout)
-        self._response = await self._within(timeout, step)
-        self._chunks = aiter(self._response.aiter_bytes())
-        return self._response
-
-    async def read(self) -> bytes:
-        while not (chunk := await self._within(self._seconds, None)):
-            if chunk is None:
-                return b""
-        return chunk  # type: ignore[no-any-return]
-
-    async def _within(self, seconds: float | None, step: Any) -> Any:
-        import asyncio
-
-        if self._task is None:
-            self._task = asyncio.ensure_future(step if step is not None else self._next())
-        task = self._task
-        await asyncio.wait({task}, timeout=seconds)
-        if not task.done():
-            raise TimeoutError(f"nothing came for {seconds} seconds")
-        self._task = None
-        if task.cancelled():
-            raise ConnectionAbortedError("the connection was closed")
-        return task.result()
-
-    async def _next(self) -> bytes | None:
-        return await anext(self._chunks, None)
-
-    def limit(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def interrupt(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    stop = interrupt
-
-    async def release(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            import asyncio
-
-            task.cancel()
-            await asyncio.wait({task})
-            if not task.cancelled() and task.exception() is None and self._response is None:
-                self._response = task.result()
-        response, self._response = self._response, None
-        if response is not None:
-            if hasattr(self._chunks, "aclose"):
-                await self._chunks.aclose()
-            await response.aclose()
 
 
 # --- the command line -------------------------------------------------------------------------------------------
