@@ -14,7 +14,10 @@ beside this file. Section names in comments are those of the WHATWG HTML standar
 
 from __future__ import annotations
 
+import importlib
+import os
 import re
+import sys
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -74,11 +77,7 @@ class _Slots:
     A frozen dataclass assigns through object.__setattr__: 380 ns an event against 130 this way.
     """
 
-    __slots__ = ("data", "event", "id", "retry")
-    event: str
-    data: str
-    id: str
-    retry: int | None
+    __slots__ = SSEEvent.__slots__
 
 
 def _shown(text: str) -> str:
@@ -113,9 +112,7 @@ class SSEConnectionError(SSEError):
 
     def __init__(self, url: str, retries: int, last_error: BaseException | None) -> None:
         super().__init__(_safe(url), retries, last_error)
-        self.url = url
-        self.retries = retries
-        self.last_error = last_error
+        self.url, self.retries, self.last_error = url, retries, last_error
 
     def __str__(self) -> str:
         cause = _cause(self.last_error) + (" inside an event" if self.unfinished else "")
@@ -198,11 +195,9 @@ class SSEParser:
     )  # fmt: skip
 
     def __init__(
-        self,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
+        self, last_event_id: str = "", max_event_size: int | None = _MAX_EVENT_SIZE,
         on_comment: Callable[[str], object] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.last_event_id = self._id = last_event_id
         self.retry: int | None = None
         self._limit = float("inf") if max_event_size is None else max_event_size
@@ -494,8 +489,7 @@ class _Source:
         if not isinstance(item, self._type):
             raise TypeError(f"lines are {self._type.__name__} like the first one, not {type(item).__name__}")
         line = item if isinstance(item, str) else item.decode("utf-8", "replace")
-        if line.endswith(("\n", "\r")):
-            line = line[:-2] if line.endswith("\r\n") else line[:-1]
+        line = line.removesuffix("\n").removesuffix("\r")
         if "\n" in line or "\r" in line:
             raise ValueError("an item with a line break inside is not a line; for pieces cut anywhere use from_chunks")
         self._parser._lines(line.removeprefix("\ufeff") if first else line)
@@ -529,12 +523,9 @@ class EventSource(_Source):
 
     @classmethod
     def from_chunks(
-        cls,
-        chunks: Iterable[bytes] | Iterable[str],
-        *,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-    ) -> EventSource:
+        cls, chunks: Iterable[bytes] | Iterable[str], *,
+        last_event_id: str = "", max_event_size: int | None = _MAX_EVENT_SIZE,
+    ) -> EventSource:  # fmt: skip
         """The events of a stream that comes in pieces cut anywhere, such as httpx's `iter_bytes()`."""
         new = cls.__new__(cls)
         new._begin(chunks, iter(chunks), True, last_event_id, max_event_size)
@@ -619,22 +610,16 @@ class AsyncEventSource(_Source):
     __slots__ = ()
 
     def __init__(
-        self,
-        lines: AsyncIterable[str] | AsyncIterable[bytes],
-        *,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-    ) -> None:
+        self, lines: AsyncIterable[str] | AsyncIterable[bytes], *,
+        last_event_id: str = "", max_event_size: int | None = _MAX_EVENT_SIZE,
+    ) -> None:  # fmt: skip
         self._begin(lines, aiter(lines), False, last_event_id, max_event_size)
 
     @classmethod
     def from_chunks(
-        cls,
-        chunks: AsyncIterable[bytes] | AsyncIterable[str],
-        *,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-    ) -> AsyncEventSource:
+        cls, chunks: AsyncIterable[bytes] | AsyncIterable[str], *,
+        last_event_id: str = "", max_event_size: int | None = _MAX_EVENT_SIZE,
+    ) -> AsyncEventSource:  # fmt: skip
         """The events of a stream that comes in pieces cut anywhere, such as httpx's `aiter_bytes()`."""
         new = cls.__new__(cls)
         new._begin(chunks, aiter(chunks), True, last_event_id, max_event_size)
@@ -655,12 +640,10 @@ class AsyncEventSource(_Source):
         """Close the source, if it can be closed; the iteration ends."""
         self._ready, self._iterator, source = [], None, self._iterator
         for closable in {id(source): source, id(self._source): self._source}.values():
-            for name in ("aclose", "close"):
-                if hasattr(closable, name):
-                    done = getattr(closable, name)()
-                    if hasattr(done, "__await__"):
-                        await done
-                    break
+            close = getattr(closable, "aclose", None) or getattr(closable, "close", None)
+            done: Any = close and close()
+            if hasattr(done, "__await__"):
+                await done
 
     close = aclose
 
@@ -695,11 +678,9 @@ def _log(level: str, *args: object) -> None:
 
 def _httpclient() -> Any:
     """The module beside this one, wherever the two were copied to."""
-    from importlib import import_module
-
     name = (__package__ + "." if __package__ else "") + "httpclient"
     try:
-        return import_module(name)
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
@@ -718,11 +699,6 @@ def _cause(error: BaseException | None) -> str:
 def _header(headers: Any, name: str) -> str:
     """A header of any library's response; not all of their mappings ignore case."""
     return next((value for key, value in headers.items() if key.lower() == name), "")
-
-
-def _sendable(value: str) -> bool:
-    """Does this ID reach the server as it is (RFC 9110, 5.5)?"""
-    return value == value.strip(" \t") and not any((c < " " and c != "\t") or c == "\x7f" for c in value)
 
 
 def _retry_after(value: str) -> float:
@@ -825,16 +801,16 @@ class _AsyncForeign(_Foreign):
             await response.aclose()
 
 
-class _Comment(str):
-    """A comment, in its place among the events."""
+class _Comment(SSEEvent):
+    """A comment, as data, in its place among the events."""
+
+    __slots__ = ()
 
 
-class _Id(str):
+class _Id(SSEEvent):
     """The ID of a block without data, in its place among the events."""
 
-    @property
-    def id(self) -> str:
-        return str(self)
+    __slots__ = ()
 
 
 class _InOrder(SSEParser):
@@ -844,11 +820,11 @@ class _InOrder(SSEParser):
     between: int
 
     def _comment(self, text: str) -> None:
-        self._events.append(_Comment(text))  # type: ignore[arg-type]
+        self._events.append(_Comment(data=text))
         self.between += 1
 
     def _id_alone(self, id: str) -> None:
-        self._events.append(_Id(id))  # type: ignore[arg-type]
+        self._events.append(_Id(id=id))
         self.between += 1
 
 
@@ -942,8 +918,8 @@ class _Client:
         self._content_type = content_type and content_type.lower()
         self._verify, self._proxy, self._uds, self._follow_redirects = verify, proxy, uds, follow_redirects
         self._transport: Any = transport
-        self._ready: list[Any] = []  # events, _Comment and _Id to hand over, the next one last
-        self._last: Any = _Id(last_event_id)  # handed over: an event, or the ID of a block without data
+        self._ready: list[Any] = []  # to hand over, the next one last
+        self._last = SSEEvent(id=last_event_id)  # handed over: an event, or the ID of a block without data
         self._http: Any = None
         if transport is None:
             self._http = _httpclient()
@@ -956,7 +932,7 @@ class _Client:
         self._direct = False  # ready are only events, which nothing has to look at
         self._delivered = 0
         self._retries = 0  # reconnections in a row
-        self._delay: float | None = None  # seconds to wait before the next attempt
+        self._delay = 0.0  # seconds to wait before the next attempt
         self._opened = 0.0  # when, monotonic
         self._restart = False  # reconnect() was called
         self._entered = False
@@ -994,7 +970,7 @@ class _Client:
             if item.__class__ is not _Id:
                 break
             last = item
-        return last.id  # type: ignore[no-any-return]
+        return last.id
 
     def reconnect(self) -> None:
         """Drop the connection and open a new one at once, after what had arrived; this is not reported as an error.
@@ -1081,7 +1057,7 @@ class _Client:
             item = ready.pop()
             if item.__class__ is _Comment:
                 if self._on_comment is not None:
-                    self._on_comment(str(item))
+                    self._on_comment(item.data)
                 continue
             self._last = item
             if item.__class__ is SSEEvent:
@@ -1090,10 +1066,9 @@ class _Client:
 
     async def _connect(self) -> None:
         """One attempt: "fetch", then "process response"."""
-        if self._delay is not None:
-            if not self._restart:  # by on_error, say
-                await self._wait(self._delay)
-            self._delay = None
+        if self._delay and not self._restart:  # by on_error, say
+            await self._wait(self._delay)
+        self._delay = 0.0
         if self._made_for != self.last_event_id:
             self._made_request = self._request(await self._made(self._headers), await self._made(self._params))
             if self._made_for is not None:
@@ -1144,7 +1119,7 @@ class _Client:
             merged = {name: value for name, value in merged.items() if name.lower() not in given} | dict(headers)
         last_event_id = self.last_event_id
         if last_event_id:
-            if _sendable(last_event_id):
+            if re.search(r"[\0-\x08\n-\x1f\x7f]|^[ \t]|[ \t]\Z", last_event_id) is None:  # RFC 9110, 5.5
                 merged = {name: value for name, value in merged.items() if name.lower() != "last-event-id"}
                 merged["Last-Event-ID"] = last_event_id.encode().decode("latin-1")  # its UTF-8 bytes
             else:
@@ -1403,8 +1378,6 @@ def _options(argv: list[str] | None) -> dict[str, Any]:
 
 def _follow(url: str, headers: list[str], method: str | None, content: Any, **options: Any) -> Iterable[SSEEvent]:
     """The events that the command line asks for."""
-    import sys
-
     stdin: Any = sys.stdin.buffer
     if url == "-":
         return EventSource.from_chunks(iter(lambda: stdin.read1(65536), b""))
@@ -1429,9 +1402,6 @@ def _follow(url: str, headers: list[str], method: str | None, content: Any, **op
 
 def main(argv: list[str] | None = None) -> int:
     """The command `sse`; returns the exit status."""
-    import os
-    import sys
-
     options, out = _options(argv), sys.stdout
     form = options.pop("format")
     try:
