@@ -202,7 +202,7 @@ class SSEParser:
         self.retry: int | None = None
         self._limit = float("inf") if max_event_size is None else max_event_size
         self._most = _KEPT if self._limit > _KEPT else self._limit  # bytes to keep as they are
-        self._on_comment = on_comment
+        self._on_comment: Any = on_comment
         self._error: SSEEventTooLargeError | None = None
         self._events: list[SSEEvent] = []  # what the current feed returns
         self._kept: Any = b""  # the unfinished block while it is small, else its unfinished line, a bytearray
@@ -265,21 +265,15 @@ class SSEParser:
             chunk = chunk[end + 1 :]
         elif kept:
             chunk = kept + chunk
-        if self._open:
-            end = chunk.rfind(b"\n") + 1
-            if end:
-                self._lines(self._decode(chunk[: end - 1]))
-        else:
-            end = chunk.rfind(b"\n\n", max(0, len(kept) - 1)) + 2
-            if end > 1:
-                self._blocks(chunk[:end])
-            else:
-                end = 0
-        self._kept = rest = chunk[end:]
-        new = 0 if end else kept.rfind(b"\n") + 1  # lines before this were there already
-        if 10 in rest and (self._on_comment is not None or rest.find(b"retry", new) >= 0):
-            self._take_lines()  # what they say does not wait for their blank line
-        elif len(rest) > self._most:
+        end = -1 if self._open else chunk.rfind(b"\n\n", max(0, len(kept) - 1))
+        if end >= 0:
+            self._blocks(chunk[: end + 2])
+            chunk = chunk[end + 2 :]
+        self._kept = chunk
+        new = 0 if end >= 0 else kept.rfind(b"\n") + 1  # lines before this were there already
+        if self._open or (10 in chunk and (self._on_comment is not None or chunk.find(b"retry", new) >= 0)):
+            self._take_lines()  # what comments and `retry` say does not wait for the blank line
+        if len(self._kept) > self._most:
             self._bound()
 
     def _take_lines(self) -> None:
@@ -422,8 +416,7 @@ class SSEParser:
         self._loose = 0
 
     def _comment(self, text: str) -> None:
-        if self._on_comment is not None:
-            self._on_comment(text)
+        self._on_comment(text)
 
     def _id_alone(self, id: str) -> None:
         """An ID comes into force without an event: nothing to do but for the clients."""
@@ -869,6 +862,7 @@ class _Client:
     )  # fmt: skip
     _exchange: str  # what makes a link in this world: a name in httpclient, or this
     _foreign: type[_Foreign]
+    _wait: Callable[..., Any]  # for seconds, or until `_waker` is set
 
     def __init__(
         self, url: str, *, headers: Headers | Callable[[], Any] | None = None, timeout: float | None = 30.0,
@@ -913,7 +907,8 @@ class _Client:
         self._retry_interval, self._backoff, self._max_retry_interval = retry_interval, backoff, max_retry_interval
         self._max_retries, self._retry_on_status = max_retries, frozenset(retry_on_status)
         self._reconnect = self._method == "GET" if reconnect is None else bool(reconnect)
-        self._until, self._on_open, self._on_error, self._on_comment = until, on_open, on_error, on_comment
+        self._until, self._on_open, self._on_error = until, on_open, on_error
+        self._on_comment: Any = on_comment
         self._max_event_size = max_event_size
         self._content_type = content_type and content_type.lower()
         self._verify, self._proxy, self._uds, self._follow_redirects = verify, proxy, uds, follow_redirects
@@ -926,7 +921,7 @@ class _Client:
             self._http.check(verify, proxy, uds)
         else:
             _check(verify is True and proxy is None and uds is None, "verify, proxy, uds: set in transport", TypeError)
-        self._made_for: str | None = None if callable(headers) or callable(params) else last_event_id
+        self._made_for = last_event_id
         self._made_request = self._request(None if callable(headers) else headers, None if callable(params) else params)
         self._parser = _InOrder(last_event_id)
         self._direct = False  # ready are only events, which nothing has to look at
@@ -1005,9 +1000,6 @@ class _Client:
         exchange = getattr(self._http, self._exchange)
         return exchange(self._verify, self._proxy, self._uds, self._follow_redirects, self._idle_timeout)
 
-    async def _wait(self, seconds: float) -> None:
-        raise NotImplementedError
-
     # The rules.
 
     async def _advance(self, opening: bool = False) -> SSEEvent | None:
@@ -1046,8 +1038,7 @@ class _Client:
         """Cancelled, or Ctrl-C: a `with` around the loop keeps the connection for resuming."""
         if self._state == "connecting" or not self._entered:
             await self._release()
-            if self._state == "open":
-                self._state = "connecting"
+            self._state = "connecting"
             if not self._reconnect:
                 await self._finish()
 
@@ -1056,12 +1047,11 @@ class _Client:
         while ready:
             item = ready.pop()
             if item.__class__ is _Comment:
-                if self._on_comment is not None:
-                    self._on_comment(item.data)
-                continue
-            self._last = item
-            if item.__class__ is SSEEvent:
-                return item
+                self._on_comment(item.data)
+            else:
+                self._last = item
+                if item.__class__ is SSEEvent:
+                    return item
         return None
 
     async def _connect(self) -> None:
@@ -1069,10 +1059,9 @@ class _Client:
         if self._delay and not self._restart:  # by on_error, say
             await self._wait(self._delay)
         self._delay = 0.0
-        if self._made_for != self.last_event_id:
+        if callable(self._headers) or callable(self._params) or self._made_for != self.last_event_id:
             self._made_request = self._request(await self._made(self._headers), await self._made(self._params))
-            if self._made_for is not None:
-                self._made_for = self.last_event_id
+            self._made_for = self.last_event_id
         link = self._link = self._new_link()
         self._restart = False
         if self._closed:  # meanwhile, by another thread or task
@@ -1414,15 +1403,14 @@ def main(argv: list[str] | None = None) -> int:
                 text = "\n".join(map(_shown, text.split("\n")))
             out.write(text + "\n")
             out.flush()
-        return 0
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # nothing is left to flush at exit
-        return 0
     except KeyboardInterrupt:
         return 130
     except (SSEError, ValueError, OSError) as error:
         print(f"sse: {_shown(str(error))}", file=sys.stderr)
         return 1
+    return 0
 
 
 if __name__ == "__main__":
