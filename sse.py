@@ -302,11 +302,8 @@ class SSEParser:
                 kept[:] = b"?"
 
     def _decode(self, data: bytes | bytearray) -> str:
-        text = data.decode("utf-8", "replace")
-        if self._start:
-            self._start = False
-            return text.removeprefix("\ufeff")
-        return text
+        text, start, self._start = data.decode("utf-8", "replace"), self._start, False
+        return text.removeprefix("\ufeff") if start else text
 
     def _blocks(self, blocks: bytes) -> None:
         """Whole blocks, each with its blank line, while none is open: `_lines`, or a short cut.
@@ -794,12 +791,6 @@ class _AsyncForeign(_Foreign):
             await response.aclose()
 
 
-class _Comment(SSEEvent):
-    """A comment, as data, in its place among the events."""
-
-    __slots__ = ()
-
-
 class _Id(SSEEvent):
     """The ID of a block without data, in its place among the events."""
 
@@ -807,13 +798,13 @@ class _Id(SSEEvent):
 
 
 class _InOrder(SSEParser):
-    """The clients' parser: what comes between events is handed over between them; `between` counts it."""
+    """The clients' parser: comments (as `str`) and lone IDs, in their place among the events; `between` counts them."""
 
     __slots__ = ("between",)
     between: int
 
     def _comment(self, text: str) -> None:
-        self._events.append(_Comment(data=text))
+        self._events.append(text)  # type: ignore[arg-type]
         self.between += 1
 
     def _id_alone(self, id: str) -> None:
@@ -863,6 +854,7 @@ class _Client:
     _exchange: str  # what makes a link in this world: a name in httpclient, or this
     _foreign: type[_Foreign]
     _wait: Callable[..., Any]  # for seconds, or until `_waker` is set
+    _parser: _InOrder  # of the connection that opened last
 
     def __init__(
         self, url: str, *, headers: Headers | Callable[[], Any] | None = None, timeout: float | None = 30.0,
@@ -913,7 +905,7 @@ class _Client:
         self._content_type = content_type and content_type.lower()
         self._verify, self._proxy, self._uds, self._follow_redirects = verify, proxy, uds, follow_redirects
         self._transport: Any = transport
-        self._ready: list[Any] = []  # to hand over, the next one last
+        self._ready: list[Any] = []  # events, comments and lone IDs to hand over, the next one last
         self._last = SSEEvent(id=last_event_id)  # handed over: an event, or the ID of a block without data
         self._http: Any = None
         if transport is None:
@@ -923,7 +915,6 @@ class _Client:
             _check(verify is True and proxy is None and uds is None, "verify, proxy, uds: set in transport", TypeError)
         self._made_for = last_event_id
         self._made_request = self._request(None if callable(headers) else headers, None if callable(params) else params)
-        self._parser = _InOrder(last_event_id)
         self._direct = False  # ready are only events, which nothing has to look at
         self._delivered = 0
         self._retries = 0  # reconnections in a row
@@ -980,9 +971,8 @@ class _Client:
         self._wake()
 
     def _wake(self) -> None:
-        waker = self._waker
-        if waker is not None:
-            waker.set()
+        if self._waker is not None:
+            self._waker.set()
 
     def _abort(self) -> Any:
         """Interrupt whatever goes on, and have nothing more to hand over; returns the link there was."""
@@ -1046,8 +1036,8 @@ class _Client:
         ready = self._ready
         while ready:
             item = ready.pop()
-            if item.__class__ is _Comment:
-                self._on_comment(item.data)
+            if item.__class__ is str:
+                self._on_comment(item)
             else:
                 self._last = item
                 if item.__class__ is SSEEvent:
@@ -1179,9 +1169,8 @@ class _Client:
             failure.unfinished = unfinished
             return await self._give_up(error, failure)
         self._retries += 1
-        self._delay = self._next_delay()
-        if by_status:
-            self._delay = max(self._delay, _retry_after(_header(error.headers, "retry-after")))  # type: ignore
+        floor = _retry_after(_header(error.headers, "retry-after")) if by_status else 0.0  # type: ignore[union-attr]
+        self._delay = max(floor, self._next_delay())
         level, url = ("info" if error is None else "warning"), _safe(self._url)
         _log(level, "%s: %s; attempt %d in %.1f s", url, _cause(error), self._retries, self._delay)
         if self._on_error is not None:
@@ -1307,8 +1296,7 @@ class AsyncSSEClient(_Client):
 
     async def close(self) -> None:
         """End the iteration and the connection at once, from any task; events not handed over are discarded."""
-        link = self._abort()
-        if link is not None:
+        if (link := self._abort()) is not None:
             await link.release()
 
     aclose = close
