@@ -577,14 +577,11 @@ class EventSource(_Source):
 
     def _put_back(self, data: str | None, type: str, id: str) -> None:
         """Give the parser what there is of a block."""
-        lines = [f"event: {type}"] if type else []
-        if id != self._parser._id:
-            lines.append(f"id: {id}")
-        if data is not None:
-            lines += [f"data: {line}" for line in data.split("\n")]
-        if lines:
+        parser = self._parser
+        if data is not None or type or id != parser._id:
+            parser._data, parser._type, parser._id, parser._loose = data, type, id, len(data or "")
+            parser._open = self._plain = True
             self._type = str
-            self._parser._lines("\n".join(lines))
 
     def close(self) -> None:
         """Close the source, if it can be closed; the iteration ends."""
@@ -887,21 +884,19 @@ class _Client:
         _check(json is None or content is None, "json or content, not both", TypeError)
         for hook in (until, on_open, on_error, on_comment, transport):
             _check(hook is None or callable(hook), "until, on_..., transport are callables", TypeError)
-        self._url, self._method = url, method.upper()
-        self._headers, self._params = headers, params
+        self._url, self._method, self._headers, self._params = url, method.upper(), headers, params
         self._json = json is not None
         if self._json:
             from json import dumps
 
             content = dumps(json, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         self._content = content.encode() if isinstance(content, str) else content
-        self._timeout, self._idle_timeout = timeout, idle_timeout
+        self._timeout, self._idle_timeout, self._max_event_size = timeout, idle_timeout, max_event_size
         self._retry_interval, self._backoff, self._max_retry_interval = retry_interval, backoff, max_retry_interval
         self._max_retries, self._retry_on_status = max_retries, frozenset(retry_on_status)
         self._reconnect = self._method == "GET" if reconnect is None else bool(reconnect)
         self._until, self._on_open, self._on_error = until, on_open, on_error
         self._on_comment: Any = on_comment
-        self._max_event_size = max_event_size
         self._content_type = content_type and content_type.lower()
         self._verify, self._proxy, self._uds, self._follow_redirects = verify, proxy, uds, follow_redirects
         self._transport: Any = transport
@@ -976,8 +971,7 @@ class _Client:
 
     def _abort(self) -> Any:
         """Interrupt whatever goes on, and have nothing more to hand over; returns the link there was."""
-        self._closed = True
-        self._ready = []
+        self._closed, self._ready = True, []
         link, self._link = self._link, None
         self._wake()
         if link is not None:
@@ -1197,8 +1191,7 @@ class _Client:
         return (base + uniform(0, max(0.0, longest - base))) / 1000
 
     async def _finish(self) -> None:
-        self._closed = True
-        self._ready = []
+        self._closed, self._ready = True, []
         await self._release()
 
     async def _release(self) -> None:
