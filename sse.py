@@ -330,7 +330,6 @@ class SSEParser:
                 new.event, new.data, new.id, new.retry = type, data, id, None
                 new.__class__ = SSEEvent
                 append(new)
-        return None
 
     def _lines(self, text: str) -> None:
         """Complete lines, with LF between them. Bounds what they bring before it is a whole event."""
@@ -1087,12 +1086,11 @@ class _Client:
             given = {str(name).lower() for name in headers}
             merged = {name: value for name, value in merged.items() if name.lower() not in given} | dict(headers)
         last_event_id = self.last_event_id
-        if last_event_id:
-            if re.search(r"[\0-\x08\n-\x1f\x7f]|^[ \t]|[ \t]\Z", last_event_id) is None:  # RFC 9110, 5.5
-                merged = {name: value for name, value in merged.items() if name.lower() != "last-event-id"}
-                merged["Last-Event-ID"] = last_event_id.encode().decode("latin-1")  # its UTF-8 bytes
-            else:
-                _log("warning", "the last event ID has control characters or outer spaces and is not sent")
+        if last_event_id and re.search(r"[\0-\x08\n-\x1f\x7f]|^[ \t]|[ \t]\Z", last_event_id):  # RFC 9110, 5.5
+            _log("warning", "the last event ID has control characters or outer spaces and is not sent")
+        elif last_event_id:
+            merged = {name: value for name, value in merged.items() if name.lower() != "last-event-id"}
+            merged["Last-Event-ID"] = last_event_id.encode().decode("latin-1")  # its UTF-8 bytes
         url = self._url
         if params:
             from urllib.parse import urlencode
