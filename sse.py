@@ -14,10 +14,14 @@ beside this file. Section names in comments are those of the WHATWG HTML standar
 
 from __future__ import annotations
 
+import importlib
+import os
 import re
+import sys
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 
 TYPE_CHECKING = False  # typing itself costs half of the import time allowed here
 if TYPE_CHECKING:
@@ -73,11 +77,7 @@ class _Slots:
     A frozen dataclass assigns through object.__setattr__: 380 ns an event against 130 this way.
     """
 
-    __slots__ = ("data", "event", "id", "retry")
-    event: str
-    data: str
-    id: str
-    retry: int | None
+    __slots__ = SSEEvent.__slots__
 
 
 def _shown(text: str) -> str:
@@ -112,9 +112,7 @@ class SSEConnectionError(SSEError):
 
     def __init__(self, url: str, retries: int, last_error: BaseException | None) -> None:
         super().__init__(_safe(url), retries, last_error)
-        self.url = url
-        self.retries = retries
-        self.last_error = last_error
+        self.url, self.retries, self.last_error = url, retries, last_error
 
     def __str__(self) -> str:
         cause = _cause(self.last_error) + (" inside an event" if self.unfinished else "")
@@ -126,9 +124,7 @@ class SSEConnectionError(SSEError):
 class SSEHTTPError(SSEError):
     """The server answered with a status that does not open a stream. `body` holds at most 64 KiB of its answer."""
 
-    def __init__(
-        self, status_code: int, url: str, *, reason: str = "", headers: Any = None, body: bytes = b""
-    ) -> None:
+    def __init__(self, status_code: int, url: str, *, reason: str = "", headers: Any = None, body: bytes = b"") -> None:
         super().__init__(status_code, _safe(url))
         self.status_code, self.url, self.reason, self.headers, self.body = status_code, url, reason, headers, body
 
@@ -200,16 +196,14 @@ class SSEParser:
     )  # fmt: skip
 
     def __init__(
-        self,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
+        self, last_event_id: str = "", max_event_size: int | None = _MAX_EVENT_SIZE,
         on_comment: Callable[[str], object] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.last_event_id = self._id = last_event_id
         self.retry: int | None = None
         self._limit = float("inf") if max_event_size is None else max_event_size
         self._most = _KEPT if self._limit > _KEPT else self._limit  # bytes to keep as they are
-        self._on_comment = on_comment
+        self._on_comment: Any = on_comment
         self._error: SSEEventTooLargeError | None = None
         self._events: list[SSEEvent] = []  # what the current feed returns
         self._kept: Any = b""  # the unfinished block while it is small, else its unfinished line, a bytearray
@@ -251,9 +245,7 @@ class SSEParser:
     def _feed(self, chunk: bytes) -> None:
         """Any chunk: line ends become LF."""
         if self._cr and chunk:
-            self._cr = False
-            if chunk[0] == 10:
-                chunk = chunk[1:]
+            self._cr, chunk = False, chunk.removeprefix(b"\n")
         if 13 in chunk:  # an int: five times cheaper than b"\r" on small pieces
             self._cr = chunk[-1] == 13
             without = chunk.replace(b"\r", b"")  # with the count still cheaper than to replace the pairs
@@ -280,21 +272,15 @@ class SSEParser:
             chunk = chunk[end + 1 :]
         elif kept:
             chunk = kept + chunk
-        if self._open:
-            end = chunk.rfind(b"\n") + 1
-            if end:
-                self._lines(self._decode(chunk[: end - 1]))
-        else:
-            end = chunk.rfind(b"\n\n", max(0, len(kept) - 1)) + 2
-            if end > 1:
-                self._blocks(chunk[:end])
-            else:
-                end = 0
-        self._kept = rest = chunk[end:]
-        new = 0 if end else kept.rfind(b"\n") + 1  # lines before this were there already
-        if 10 in rest and (self._on_comment is not None or rest.find(b"retry", new) >= 0):
-            self._take_lines()  # what they say does not wait for their blank line
-        elif len(rest) > self._most:
+        end = -1 if self._open else chunk.rfind(b"\n\n", max(0, len(kept) - 1))
+        if end >= 0:
+            self._blocks(chunk[: end + 2])
+            chunk = chunk[end + 2 :]
+        self._kept = chunk
+        new = 0 if end >= 0 else kept.rfind(b"\n") + 1  # lines before this were there already
+        if self._open or (10 in chunk and (self._on_comment is not None or chunk.find(b"retry", new) >= 0)):
+            self._take_lines()  # what comments and `retry` say does not wait for the blank line
+        if len(self._kept) > self._most:
             self._bound()
 
     def _take_lines(self) -> None:
@@ -323,11 +309,8 @@ class SSEParser:
                 kept[:] = b"?"
 
     def _decode(self, data: bytes | bytearray) -> str:
-        text = data.decode("utf-8", "replace")
-        if self._start:
-            self._start = False
-            return text.removeprefix("\ufeff")
-        return text
+        text, start, self._start = data.decode("utf-8", "replace"), self._start, False
+        return text.removeprefix("\ufeff") if start else text
 
     def _blocks(self, blocks: bytes) -> None:
         """Whole blocks, each with its blank line, while none is open: `_lines`, or a short cut.
@@ -357,7 +340,6 @@ class SSEParser:
                 new.event, new.data, new.id, new.retry = type, data, id, None
                 new.__class__ = SSEEvent
                 append(new)
-        return None
 
     def _lines(self, text: str) -> None:
         """Complete lines, with LF between them. Bounds what they bring before it is a whole event."""
@@ -438,8 +420,7 @@ class SSEParser:
         self._loose = 0
 
     def _comment(self, text: str) -> None:
-        if self._on_comment is not None:
-            self._on_comment(text)
+        self._on_comment(text)
 
     def _id_alone(self, id: str) -> None:
         """An ID comes into force without an event: nothing to do but for the clients."""
@@ -505,8 +486,7 @@ class _Source:
         if not isinstance(item, self._type):
             raise TypeError(f"lines are {self._type.__name__} like the first one, not {type(item).__name__}")
         line = item if isinstance(item, str) else item.decode("utf-8", "replace")
-        if line.endswith(("\n", "\r")):
-            line = line[:-2] if line.endswith("\r\n") else line[:-1]
+        line = line.removesuffix("\n").removesuffix("\r")
         if "\n" in line or "\r" in line:
             raise ValueError("an item with a line break inside is not a line; for pieces cut anywhere use from_chunks")
         self._parser._lines(line.removeprefix("\ufeff") if first else line)
@@ -540,12 +520,9 @@ class EventSource(_Source):
 
     @classmethod
     def from_chunks(
-        cls,
-        chunks: Iterable[bytes] | Iterable[str],
-        *,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-    ) -> EventSource:
+        cls, chunks: Iterable[bytes] | Iterable[str], *,
+        last_event_id: str = "", max_event_size: int | None = _MAX_EVENT_SIZE,
+    ) -> EventSource:  # fmt: skip
         """The events of a stream that comes in pieces cut anywhere, such as httpx's `iter_bytes()`."""
         new = cls.__new__(cls)
         new._begin(chunks, iter(chunks), True, last_event_id, max_event_size)
@@ -603,14 +580,11 @@ class EventSource(_Source):
 
     def _put_back(self, data: str | None, type: str, id: str) -> None:
         """Give the parser what there is of a block."""
-        lines = [f"event: {type}"] if type else []
-        if id != self._parser._id:
-            lines.append(f"id: {id}")
-        if data is not None:
-            lines += [f"data: {line}" for line in data.split("\n")]
-        if lines:
+        parser = self._parser
+        if data is not None or type or id != parser._id:
+            parser._data, parser._type, parser._id, parser._loose = data, type, id, len(data or "")
+            parser._open = self._plain = True
             self._type = str
-            self._parser._lines("\n".join(lines))
 
     def close(self) -> None:
         """Close the source, if it can be closed; the iteration ends."""
@@ -626,22 +600,16 @@ class AsyncEventSource(_Source):
     __slots__ = ()
 
     def __init__(
-        self,
-        lines: AsyncIterable[str] | AsyncIterable[bytes],
-        *,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-    ) -> None:
+        self, lines: AsyncIterable[str] | AsyncIterable[bytes], *,
+        last_event_id: str = "", max_event_size: int | None = _MAX_EVENT_SIZE,
+    ) -> None:  # fmt: skip
         self._begin(lines, aiter(lines), False, last_event_id, max_event_size)
 
     @classmethod
     def from_chunks(
-        cls,
-        chunks: AsyncIterable[bytes] | AsyncIterable[str],
-        *,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-    ) -> AsyncEventSource:
+        cls, chunks: AsyncIterable[bytes] | AsyncIterable[str], *,
+        last_event_id: str = "", max_event_size: int | None = _MAX_EVENT_SIZE,
+    ) -> AsyncEventSource:  # fmt: skip
         """The events of a stream that comes in pieces cut anywhere, such as httpx's `aiter_bytes()`."""
         new = cls.__new__(cls)
         new._begin(chunks, aiter(chunks), True, last_event_id, max_event_size)
@@ -662,12 +630,10 @@ class AsyncEventSource(_Source):
         """Close the source, if it can be closed; the iteration ends."""
         self._ready, self._iterator, source = [], None, self._iterator
         for closable in {id(source): source, id(self._source): self._source}.values():
-            for name in ("aclose", "close"):
-                if hasattr(closable, name):
-                    done = getattr(closable, name)()
-                    if hasattr(done, "__await__"):
-                        await done
-                    break
+            close = getattr(closable, "aclose", None) or getattr(closable, "close", None)
+            done: Any = close and close()
+            if hasattr(done, "__await__"):
+                await done
 
     close = aclose
 
@@ -700,13 +666,12 @@ def _log(level: str, *args: object) -> None:
     getattr(logging.getLogger("sse"), level)(*args)
 
 
+@cache
 def _httpclient() -> Any:
     """The module beside this one, wherever the two were copied to."""
-    from importlib import import_module
-
     name = (__package__ + "." if __package__ else "") + "httpclient"
     try:
-        return import_module(name)
+        return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
@@ -727,11 +692,6 @@ def _header(headers: Any, name: str) -> str:
     return next((value for key, value in headers.items() if key.lower() == name), "")
 
 
-def _sendable(value: str) -> bool:
-    """Does this ID reach the server as it is (RFC 9110, 5.5)?"""
-    return value == value.strip(" \t") and not any((c < " " and c != "\t") or c == "\x7f" for c in value)
-
-
 def _retry_after(value: str) -> float:
     """Seconds to wait (RFC 9110, 10.2.3: a number or a date); 0 if it says neither."""
     if value.isascii() and value.isdigit():
@@ -750,30 +710,106 @@ def _check(condition: object, message: str, error: type[Exception] = ValueError)
         raise error(message)
 
 
-class _Comment(str):
-    """A comment, in its place among the events."""
+class _Foreign:
+    """A link over a caller's transport, whose own timeouts are all there are while it blocks."""
+
+    def __init__(self, idle_timeout: float | None) -> None:
+        self._seconds = idle_timeout
+        self._response: Any = None
+        self._chunks: Any = None
+        self._task: Any = None
+
+    async def open(self, request: Any, timeout: float | None) -> Any:
+        self._response = request(timeout=timeout)
+        self._chunks = iter(self._response.iter_bytes())
+        return self._response
+
+    async def read(self) -> bytes:
+        return next(filter(None, self._chunks), b"")
+
+    def waiting(self) -> None:
+        """Nothing is cheaper than `read`."""
+
+    read_now = waiting
+
+    def limit(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def interrupt(self) -> None:
+        if self._response is not None:
+            self._response.close()
+
+    def stop(self) -> None:
+        self.interrupt()
+
+    async def release(self) -> None:
+        self.interrupt()
 
 
-class _Id(str):
+class _AsyncForeign(_Foreign):
+    """The same over asyncio. Each step is a task, so that it can be interrupted, or awaited again after a cancel."""
+
+    async def open(self, request: Any, timeout: float | None) -> Any:
+        self._response = await self._within(timeout, lambda: request(timeout=timeout))
+        self._chunks = aiter(self._response.aiter_bytes())
+        return self._response
+
+    async def read(self) -> bytes:
+        while not (chunk := await self._within(self._seconds, lambda: anext(self._chunks, None))):
+            if chunk is None:
+                return b""
+        return chunk  # type: ignore[no-any-return]
+
+    async def _within(self, seconds: float | None, step: Callable[[], Any]) -> Any:
+        import asyncio
+
+        task = self._task = self._task or asyncio.ensure_future(step())
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise TimeoutError(f"nothing came for {seconds} seconds")
+        self._task = None
+        if task.cancelled():
+            raise ConnectionAbortedError("the connection was closed")
+        return task.result()
+
+    def interrupt(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def release(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            import asyncio
+
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled() and task.exception() is None and self._response is None:
+                self._response = task.result()
+        response, self._response = self._response, None
+        if response is not None:
+            if hasattr(self._chunks, "aclose"):
+                await self._chunks.aclose()
+            await response.aclose()
+
+
+class _Id(SSEEvent):
     """The ID of a block without data, in its place among the events."""
 
-    @property
-    def id(self) -> str:
-        return str(self)
+    __slots__ = ()
 
 
 class _InOrder(SSEParser):
-    """The clients' parser: what comes between events is handed over between them; `between` counts it."""
+    """The clients' parser: comments (as `str`) and lone IDs, in their place among the events; `between` counts them."""
 
     __slots__ = ("between",)
     between: int
 
     def _comment(self, text: str) -> None:
-        self._events.append(_Comment(text))  # type: ignore[arg-type]
+        self._events.append(text)  # type: ignore[arg-type]
         self.between += 1
 
     def _id_alone(self, id: str) -> None:
-        self._events.append(_Id(id))  # type: ignore[arg-type]
+        self._events.append(_Id(id=id))
         self.between += 1
 
 
@@ -810,43 +846,30 @@ class _Client:
 
     __slots__ = (
         "__weakref__", "_backoff", "_closed", "_content", "_content_type", "_delay", "_delivered", "_direct",
-        "_entered", "_follow_redirects", "_headers", "_http", "_idle_timeout", "_json", "_last", "_link",
+        "_entered", "_follow_redirects", "_headers", "_idle_timeout", "_json", "_last", "_link",
         "_made_for", "_made_request", "_max_event_size", "_max_retries", "_max_retry_interval", "_method",
         "_on_comment", "_on_error", "_on_open", "_opened", "_params", "_parser", "_proxy", "_ready",
         "_reconnect", "_restart", "_retries", "_retry_interval", "_retry_on_status", "_state", "_timeout",
         "_transport", "_uds", "_until", "_url", "_verify", "_waker", "response",
     )  # fmt: skip
+    _exchange: str  # what makes a link in this world: a name in httpclient, or this
+    _foreign: type[_Foreign]
+    _wait: Callable[..., Any]  # for seconds, or until `_waker` is set
+    _parser: _InOrder  # of the connection that opened last
 
     def __init__(
-        self,
-        url: str,
-        *,
-        headers: Headers | Callable[[], Any] | None = None,
-        timeout: float | None = 30.0,
-        idle_timeout: float | None = 300.0,
-        retry_interval: int = 3000,
-        max_retries: int = -1,
-        verify: bool | str | SSLContext = True,
-        last_event_id: str = "",
-        method: str = "GET",
-        params: Params | Callable[[], Any] | None = None,
-        json: Any = None,
-        content: bytes | str | None = None,
-        reconnect: bool | None = None,
-        until: Callable[[SSEEvent], object] | None = None,
-        retry_on_status: Collection[int] = (),
-        backoff: float = 1.0,
-        max_retry_interval: int = 30000,
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-        content_type: str | None = "text/event-stream",
-        follow_redirects: bool = True,
-        proxy: str | None = None,
-        uds: str | None = None,
+        self, url: str, *, headers: Headers | Callable[[], Any] | None = None, timeout: float | None = 30.0,
+        idle_timeout: float | None = 300.0, retry_interval: int = 3000, max_retries: int = -1,
+        verify: bool | str | SSLContext = True, last_event_id: str = "", method: str = "GET",
+        params: Params | Callable[[], Any] | None = None, json: Any = None, content: bytes | str | None = None,
+        reconnect: bool | None = None, until: Callable[[SSEEvent], object] | None = None,
+        retry_on_status: Collection[int] = (), backoff: float = 1.0, max_retry_interval: int = 30000,
+        max_event_size: int | None = _MAX_EVENT_SIZE, content_type: str | None = "text/event-stream",
+        follow_redirects: bool = True, proxy: str | None = None, uds: str | None = None,
         on_open: Callable[[Any], object] | None = None,
         on_error: Callable[[BaseException | None, float | None], object] | None = None,
-        on_comment: Callable[[str], object] | None = None,
-        transport: Callable[..., Any] | None = None,
-    ) -> None:
+        on_comment: Callable[[str], object] | None = None, transport: Callable[..., Any] | None = None,
+    ) -> None:  # fmt: skip
         self._link: Any = None  # the current attempt's connection
         _check(isinstance(url, str) and isinstance(method, str), "url and method are strings", TypeError)
         for name, number in (("timeout", timeout), ("idle_timeout", idle_timeout), ("max_event_size", max_event_size)):
@@ -865,38 +888,33 @@ class _Client:
         _check(json is None or content is None, "json or content, not both", TypeError)
         for hook in (until, on_open, on_error, on_comment, transport):
             _check(hook is None or callable(hook), "until, on_..., transport are callables", TypeError)
-        self._url, self._method = url, method.upper()
-        self._headers, self._params = headers, params
+        self._url, self._method, self._headers, self._params = url, method.upper(), headers, params
         self._json = json is not None
         if self._json:
             from json import dumps
 
             content = dumps(json, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         self._content = content.encode() if isinstance(content, str) else content
-        self._timeout, self._idle_timeout = timeout, idle_timeout
+        self._timeout, self._idle_timeout, self._max_event_size = timeout, idle_timeout, max_event_size
         self._retry_interval, self._backoff, self._max_retry_interval = retry_interval, backoff, max_retry_interval
         self._max_retries, self._retry_on_status = max_retries, frozenset(retry_on_status)
         self._reconnect = self._method == "GET" if reconnect is None else bool(reconnect)
-        self._until, self._on_open, self._on_error, self._on_comment = until, on_open, on_error, on_comment
-        self._max_event_size = max_event_size
+        self._until, self._on_open, self._on_error = until, on_open, on_error
+        self._on_comment: Any = on_comment
         self._content_type = content_type and content_type.lower()
         self._verify, self._proxy, self._uds, self._follow_redirects = verify, proxy, uds, follow_redirects
         self._transport = transport
-        self._ready: list[Any] = []  # events, _Comment and _Id to hand over, the next one last
-        self._last: Any = _Id(last_event_id)  # handed over: an event, or the ID of a block without data
-        self._http: Any = None
+        self._ready: list[Any] = []  # events, comments and lone IDs to hand over, the next one last
+        self._last = SSEEvent(id=last_event_id)  # handed over: an event, or the ID of a block without data
         if transport is None:
-            self._http = _httpclient()
-            self._http.check(verify, proxy, uds)
+            _httpclient().check(verify, proxy, uds)
         else:
             _check(verify is True and proxy is None and uds is None, "verify, proxy, uds: set in transport", TypeError)
-        self._made_for: str | None = None if callable(headers) or callable(params) else last_event_id
+        self._made_for = last_event_id
         self._made_request = self._request(None if callable(headers) else headers, None if callable(params) else params)
-        self._parser = _InOrder(last_event_id)
         self._direct = False  # ready are only events, which nothing has to look at
-        self._delivered = 0
-        self._retries = 0  # reconnections in a row
-        self._delay: float | None = None  # seconds to wait before the next attempt
+        self._delivered = self._retries = 0  # events in all, reconnections in a row
+        self._delay = 0.0  # seconds to wait before the next attempt
         self._opened = 0.0  # when, monotonic
         self._restart = False  # reconnect() was called
         self._entered = False
@@ -934,7 +952,7 @@ class _Client:
             if item.__class__ is not _Id:
                 break
             last = item
-        return last.id  # type: ignore[no-any-return]
+        return last.id
 
     def reconnect(self) -> None:
         """Drop the connection and open a new one at once, after what had arrived; this is not reported as an error.
@@ -948,16 +966,24 @@ class _Client:
             link.stop()
         self._wake()
 
-    # What a world provides: a link, an interruptible wait and its end.
+    def _wake(self) -> None:
+        if self._waker is not None:
+            self._waker.set()
+
+    def _abort(self) -> Any:
+        """Interrupt whatever goes on, and have nothing more to hand over; returns the link there was."""
+        self._closed, self._ready = True, []
+        link, self._link = self._link, None
+        self._wake()
+        if link is not None:
+            link.interrupt()
+        return link
 
     def _new_link(self) -> Any:
-        raise NotImplementedError
-
-    async def _wait(self, seconds: float) -> None:
-        raise NotImplementedError
-
-    def _wake(self) -> None:
-        raise NotImplementedError
+        if self._transport is not None:
+            return self._foreign(self._idle_timeout)
+        exchange = getattr(_httpclient(), self._exchange)
+        return exchange(self._verify, self._proxy, self._uds, self._follow_redirects, self._idle_timeout)
 
     # The rules.
 
@@ -997,8 +1023,7 @@ class _Client:
         """Cancelled, or Ctrl-C: a `with` around the loop keeps the connection for resuming."""
         if self._state == "connecting" or not self._entered:
             await self._release()
-            if self._state == "open":
-                self._state = "connecting"
+            self._state = "connecting"
             if not self._reconnect:
                 await self._finish()
 
@@ -1006,25 +1031,22 @@ class _Client:
         ready = self._ready
         while ready:
             item = ready.pop()
-            if item.__class__ is _Comment:
-                if self._on_comment is not None:
-                    self._on_comment(str(item))
-                continue
-            self._last = item
-            if item.__class__ is SSEEvent:
-                return item
+            if item.__class__ is str:
+                self._on_comment(item)
+            else:
+                self._last = item
+                if item.__class__ is SSEEvent:
+                    return item
         return None
 
     async def _connect(self) -> None:
         """One attempt: "fetch", then "process response"."""
-        if self._delay is not None:
-            if not self._restart:  # by on_error, say
-                await self._wait(self._delay)
-            self._delay = None
-        if self._made_for is None or self._made_for != self.last_event_id:
+        if self._delay and not self._restart:  # by on_error, say
+            await self._wait(self._delay)
+        self._delay = 0.0
+        if callable(self._headers) or callable(self._params) or self._made_for != self.last_event_id:
             self._made_request = self._request(await self._made(self._headers), await self._made(self._params))
-            if self._made_for is not None:
-                self._made_for = self.last_event_id
+            self._made_for = self.last_event_id
         link = self._link = self._new_link()
         self._restart = False
         if self._closed:  # meanwhile, by another thread or task
@@ -1034,7 +1056,7 @@ class _Client:
         except Exception as error:
             return await self._lost(error)
         if self._closed:
-            return await self._release(link)
+            return await link.release()
         self.response = response
         status, url = response.status_code, str(response.url)
         if status == 204:
@@ -1061,7 +1083,7 @@ class _Client:
         return option
 
     def _request(self, headers: Any, params: Any) -> Any:
-        """What a link opens: a checked `httpclient.Request`, or the arguments of a caller's transport."""
+        """What a link opens: a checked `httpclient.Request`, or the caller's transport with all but its timeout."""
         merged = {"Accept": "text/event-stream", "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
         if self._json:
             merged["Content-Type"] = "application/json"
@@ -1070,21 +1092,20 @@ class _Client:
             given = {str(name).lower() for name in headers}
             merged = {name: value for name, value in merged.items() if name.lower() not in given} | dict(headers)
         last_event_id = self.last_event_id
-        if last_event_id:
-            if _sendable(last_event_id):
-                merged = {name: value for name, value in merged.items() if name.lower() != "last-event-id"}
-                merged["Last-Event-ID"] = last_event_id.encode().decode("latin-1")  # its UTF-8 bytes
-            else:
-                _log("warning", "the last event ID has control characters or outer spaces and is not sent")
+        if last_event_id and re.search(r"[\0-\x08\n-\x1f\x7f]|^[ \t]|[ \t]\Z", last_event_id):  # RFC 9110, 5.5
+            _log("warning", "the last event ID has control characters or outer spaces and is not sent")
+        elif last_event_id:
+            merged = {name: value for name, value in merged.items() if name.lower() != "last-event-id"}
+            merged["Last-Event-ID"] = last_event_id.encode().decode("latin-1")  # its UTF-8 bytes
         url = self._url
         if params:
             from urllib.parse import urlencode
 
             url, hash, fragment = url.partition("#")
             url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
-        if self._http is not None:
-            return self._http.Request(self._method, url, merged, self._content)
-        return self._method, url, merged, self._content
+        if self._transport is not None:
+            return partial(self._transport, self._method, url, headers=merged, content=self._content)
+        return _httpclient().Request(self._method, url, merged, self._content)
 
     async def _body(self, link: Any) -> bytes:
         """The beginning of an error's body, bounded in bytes and in time."""
@@ -1128,34 +1149,31 @@ class _Client:
         by_status = isinstance(error, SSEHTTPError) and error.status_code in self._retry_on_status
         if not (dropped or by_status):
             if isinstance(error, SSEError):
-                await self._give_up(error, error)
+                await self._give_up(error)
             raise error  # type: ignore[misc]
         if opened and time.monotonic() - self._opened >= _STEADY:
             self._retries = 0
         fatal = getattr(error, "fatal", False) or hasattr(error, "verify_code")  # a certificate, in any library
         if fatal or not (self._reconnect or by_status) or self._retries == self._max_retries:
-            unfinished = self._parser._unfinished() if opened else None
-            if error is None and not (self._reconnect or self._until or unfinished):
-                return await self._give_up(None, None)
             failure = SSEConnectionError(self._url, self._retries, error)
             failure.delivered, failure.last_event_id = self._delivered, self.last_event_id
-            failure.unfinished = unfinished
-            return await self._give_up(error, failure)
+            failure.unfinished = self._parser._unfinished() if opened else None
+            await self._give_up(error)
+            if error is not None or self._reconnect or self._until or failure.unfinished:
+                raise failure from error
+            return
         self._retries += 1
-        self._delay = self._next_delay()
-        if by_status:
-            self._delay = max(self._delay, _retry_after(_header(error.headers, "retry-after")))  # type: ignore
+        floor = _retry_after(_header(error.headers, "retry-after")) if by_status else 0.0  # type: ignore[union-attr]
+        self._delay = max(floor, self._next_delay())
         level, url = ("info" if error is None else "warning"), _safe(self._url)
         _log(level, "%s: %s; attempt %d in %.1f s", url, _cause(error), self._retries, self._delay)
         if self._on_error is not None:
             self._on_error(error, self._delay)
 
-    async def _give_up(self, error: Exception | None, failure: Exception | None) -> None:
+    async def _give_up(self, error: Exception | None) -> None:
         await self._finish()
         if self._on_error is not None:
             self._on_error(error, None)
-        if failure is not None:
-            raise failure from (error if error is not failure else None)
 
     def _next_delay(self) -> float:
         """Seconds before this reconnection, the `_retries`-th in a row."""
@@ -1171,12 +1189,11 @@ class _Client:
         return (base + uniform(0, max(0.0, longest - base))) / 1000
 
     async def _finish(self) -> None:
-        self._closed = True
-        self._ready = []
+        self._closed, self._ready = True, []
         await self._release()
 
-    async def _release(self, link: Any = None) -> None:
-        link, self._link = link or self._link, None
+    async def _release(self) -> None:
+        link, self._link = self._link, None
         if link is not None:
             await link.release()
 
@@ -1184,6 +1201,7 @@ class _Client:
 class SSEClient(_Client):
     __doc__ = _Client.__doc__
     __slots__ = ()
+    _exchange, _foreign = "Exchange", _Foreign
 
     def __enter__(self) -> SSEClient:
         _run(self._advance(opening=True))
@@ -1216,17 +1234,7 @@ class SSEClient(_Client):
 
     def close(self) -> None:
         """End the iteration and the connection at once, from any thread; events not handed over are discarded."""
-        self._closed = True
-        self._ready = []
-        link, self._link = self._link, None
-        if link is not None:
-            link.interrupt()
-        self._wake()
-
-    def _new_link(self) -> Any:
-        if self._transport is not None:
-            return _Foreign(self._transport)
-        return self._http.Exchange(self._verify, self._proxy, self._uds, self._follow_redirects, self._idle_timeout)
+        self._abort()
 
     async def _wait(self, seconds: float) -> None:
         from threading import Event
@@ -1235,15 +1243,11 @@ class SSEClient(_Client):
         if not self._closed and not self._restart:  # set before the waker was there
             self._waker.wait(seconds)
 
-    def _wake(self) -> None:
-        waker = self._waker
-        if waker is not None:
-            waker.set()
-
 
 class AsyncSSEClient(_Client):
     __doc__ = _Client.__doc__
     __slots__ = ()
+    _exchange, _foreign = "AsyncExchange", _AsyncForeign
 
     async def __aenter__(self) -> AsyncSSEClient:
         await self._advance(opening=True)
@@ -1283,146 +1287,24 @@ class AsyncSSEClient(_Client):
 
     async def close(self) -> None:
         """End the iteration and the connection at once, from any task; events not handed over are discarded."""
-        self._closed = True
-        self._ready = []
-        link, self._link = self._link, None
-        self._wake()
-        if link is not None:
-            link.interrupt()
+        if (link := self._abort()) is not None:
             await link.release()
 
     aclose = close
 
-    def _new_link(self) -> Any:
-        if self._transport is not None:
-            return _AsyncForeign(self._transport, self._idle_timeout)
-        return self._http.AsyncExchange(
-            self._verify, self._proxy, self._uds, self._follow_redirects, self._idle_timeout
-        )
-
     async def _wait(self, seconds: float) -> None:
-        from asyncio import get_running_loop
+        from asyncio import Event, get_running_loop
 
-        loop = get_running_loop()
-        self._waker = loop.create_future()
-        timer = loop.call_later(seconds, self._wake)
+        self._waker = Event()
+        timer = get_running_loop().call_later(seconds, self._wake)
         try:
-            await self._waker
+            await self._waker.wait()
         finally:
             timer.cancel()
-
-    def _wake(self) -> None:
-        waker = self._waker
-        if waker is not None and not waker.done():
-            waker.set_result(None)
 
 
 connect = SSEClient
 async_connect = AsyncSSEClient
-
-
-class _Link:
-    """What links have in common that know nothing cheaper than `read`."""
-
-    def waiting(self) -> None:
-        return None
-
-    def read_now(self) -> None:
-        return None
-
-
-class _Foreign(_Link):
-    """A link over a caller's transport. Its own timeouts are all there are while it blocks."""
-
-    def __init__(self, transport: Callable[..., Any]) -> None:
-        self._transport = transport
-        self._response: Any = None
-
-    async def open(self, request: Any, timeout: float | None) -> Any:
-        method, url, headers, content = request
-        self._response = self._transport(method, url, headers=headers, content=content, timeout=timeout)
-        self._chunks = iter(self._response.iter_bytes())
-        return self._response
-
-    async def read(self) -> bytes:
-        return next(filter(None, self._chunks), b"")
-
-    def limit(self, seconds: float) -> None:
-        pass
-
-    def interrupt(self) -> None:
-        if self._response is not None:
-            self._response.close()
-
-    stop = interrupt
-
-    async def release(self) -> None:
-        self.interrupt()
-
-
-class _AsyncForeign(_Link):
-    """The same over asyncio. Each step is a task, so that it can be interrupted, or awaited again after a cancel."""
-
-    def __init__(self, transport: Callable[..., Any], idle_timeout: float | None) -> None:
-        self._transport = transport
-        self._seconds = idle_timeout
-        self._response: Any = None
-        self._chunks: Any = None
-        self._task: Any = None
-
-    async def open(self, request: Any, timeout: float | None) -> Any:
-        method, url, headers, content = request
-        step = self._transport(method, url, headers=headers, content=content, timeout=timeout)
-        self._response = await self._within(timeout, step)
-        self._chunks = aiter(self._response.aiter_bytes())
-        return self._response
-
-    async def read(self) -> bytes:
-        while not (chunk := await self._within(self._seconds, None)):
-            if chunk is None:
-                return b""
-        return chunk  # type: ignore[no-any-return]
-
-    async def _within(self, seconds: float | None, step: Any) -> Any:
-        import asyncio
-
-        if self._task is None:
-            self._task = asyncio.ensure_future(step if step is not None else self._next())
-        task = self._task
-        await asyncio.wait({task}, timeout=seconds)
-        if not task.done():
-            raise TimeoutError(f"nothing came for {seconds} seconds")
-        self._task = None
-        if task.cancelled():
-            raise ConnectionAbortedError("the connection was closed")
-        return task.result()
-
-    async def _next(self) -> bytes | None:
-        return await anext(self._chunks, None)
-
-    def limit(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def interrupt(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    stop = interrupt
-
-    async def release(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            import asyncio
-
-            task.cancel()
-            await asyncio.wait({task})
-            if not task.cancelled() and task.exception() is None and self._response is None:
-                self._response = task.result()
-        response, self._response = self._response, None
-        if response is not None:
-            if hasattr(self._chunks, "aclose"):
-                await self._chunks.aclose()
-            await response.aclose()
 
 
 # --- the command line -------------------------------------------------------------------------------------------
@@ -1434,103 +1316,80 @@ def _show(event: SSEEvent, form: str) -> str:
     if form == "raw":
         type = f"event: {event.event}\n" if event.event != "message" else ""
         id = f"id: {event.id}\n" if event.id else ""
-        return type + id + "".join(f"data: {line}\n" for line in event.data.split("\n"))
+        return f"{type}{id}data: " + event.data.replace("\n", "\ndata: ") + "\n"
     if form == "jsonl":
         import json
 
-        return json.dumps({"event": event.event, "data": event.data, "id": event.id, "retry": event.retry})
+        return json.dumps(asdict(event))
     return f"{event.event}: {event.data}" + (f"  [{event.id}]" if event.id else "")
 
 
-def _printer(form: str) -> Callable[[SSEEvent], None]:
-    """Print events; to a terminal without the control characters that could command it."""
-    import sys
-
-    out, terminal = sys.stdout, sys.stdout.isatty()
-    if hasattr(out, "reconfigure"):
-        out.reconfigure(errors="backslashreplace")
-
-    def show(event: SSEEvent) -> None:
-        text = _show(event, form)
-        if terminal:
-            text = "\n".join(_shown(line) for line in text.split("\n"))
-        out.write(text + "\n")
-        out.flush()
-
-    return show
-
-
-def _options(argv: list[str] | None) -> Any:
+def _options(argv: list[str] | None) -> dict[str, Any]:
+    """What the command line says, most of it under the names that the client has for it."""
     import argparse
 
     parser = argparse.ArgumentParser("sse", description="Print the events of a Server-Sent Events stream as they come.")
     add = parser.add_argument
     add("url", metavar="URL", help="the stream to follow, or - to parse standard input")
-    add("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a request header")
-    add("-X", "--request", metavar="METHOD", help="the request method (GET, or POST with -d)")
-    add("-d", "--data", metavar="DATA", help="the request body, @FILE to read it from a file, @- from standard input")
-    add("-k", "--insecure", action="store_true", help="do not check the server's certificate")
+    add("-H", "--header", dest="headers", action="append", default=[], metavar="'NAME: VALUE'", help="a request header")
+    add("-X", "--request", dest="method", metavar="METHOD", help="the request method (GET, or POST with -d)")
+    add("-d", "--data", dest="content", metavar="DATA",
+        help="the request body, @FILE to read it from a file, @- from standard input")  # fmt: skip
+    add("-k", "--insecure", dest="verify", action="store_false", help="do not check the server's certificate")
     add("--last-event-id", default="", metavar="ID", help="resume after this event")
     add("--max-retries", type=int, default=-1, metavar="N", help="reconnections in a row (no limit)")
     add("--idle-timeout", type=float, default=300.0, metavar="SECONDS", help="silence that counts as a drop (300)")
     add("--format", choices=("text", "data", "jsonl", "raw"), default="text", help="how to print an event (text)")
     add("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser.parse_args(argv)
+    return vars(parser.parse_args(argv))
 
 
-def _follow(options: Any) -> Iterable[SSEEvent]:
+def _follow(url: str, headers: list[str], method: str | None, content: Any, **options: Any) -> Iterable[SSEEvent]:
     """The events that the command line asks for."""
-    import sys
-
     stdin: Any = sys.stdin.buffer
-    if options.url == "-":
+    if url == "-":
         return EventSource.from_chunks(iter(lambda: stdin.read1(65536), b""))
-    headers = {}
-    for header in options.header:
+    named = {}
+    for header in headers:
         name, colon, value = header.partition(":")
         _check(colon, "a header (-H) is 'Name: value'")
-        headers[name.strip()] = value.strip()
-    content: Any = options.data
+        named[name.strip()] = value.strip()
     if content is not None and content.startswith("@"):
         with stdin if content == "@-" else open(content[1:], "rb") as file:
             content = file.read()
-    if content is not None and "content-type" not in map(str.lower, headers):
-        headers["Content-Type"] = "application/x-www-form-urlencoded"  # as curl does
+    if content is not None and "content-type" not in map(str.lower, named):
+        named["Content-Type"] = "application/x-www-form-urlencoded"  # as curl does
+    method = method or ("GET" if content is None else "POST")
     client = SSEClient(
-        options.url,
-        method=options.request or ("GET" if content is None else "POST"),
-        headers=headers,
-        content=content,
-        verify=not options.insecure,
-        last_event_id=options.last_event_id,
-        max_retries=options.max_retries,
-        idle_timeout=options.idle_timeout,
-        retry_on_status=TRANSIENT_STATUSES,
-        on_open=lambda _: setattr(client, "_max_retries", options.max_retries),
-    )
-    client._max_retries = 0  # until a connection has opened: a wrong URL is told at once
+        url, method=method, headers=named, content=content, retry_on_status=TRANSIENT_STATUSES,
+        on_open=lambda _: setattr(client, "_max_retries", max_retries), **options,
+    )  # fmt: skip
+    max_retries, client._max_retries = client._max_retries, 0  # until one has opened: a wrong URL is told at once
     return client
 
 
 def main(argv: list[str] | None = None) -> int:
     """The command `sse`; returns the exit status."""
-    import os
-    import sys
-
-    options = _options(argv)
+    options, out = _options(argv), sys.stdout
+    form = options.pop("format")
     try:
-        show = _printer(options.format)
-        for event in _follow(options):
-            show(event)
-        return 0
+        terminal = out.isatty()
+        if hasattr(out, "reconfigure"):
+            out.reconfigure(errors="backslashreplace")
+        for event in _follow(**options):
+            text = _show(event, form)
+            if terminal:  # without the control characters that could command it
+                text = "\n".join(map(_shown, text.split("\n")))
+            out.write(text + "\n")
+            out.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at exit
-        return 0
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # nothing is left to flush at exit
     except KeyboardInterrupt:
         return 130
     except (SSEError, ValueError, OSError) as error:
         print(f"sse: {_shown(str(error))}", file=sys.stderr)
         return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -500,6 +500,16 @@ class Iteration(unittest.TestCase):
             self.assertEqual(got, [SSEEvent("message", "a", "1"), SSEEvent("message", "b", "1")])
             self.assertEqual(interrupted, sum(isinstance(item, TimeoutError) for item in items))
 
+    @in_both_worlds
+    async def test_goes_on_inside_a_block(self, world: World) -> None:
+        for end in ("", "\n"):
+            lines = ["event: t", TimeoutError(), "id: 1", "data: a", TimeoutError(), "data: b", "", "data: c", ""]
+            events = world.lines(world.source(line + end if isinstance(line, str) else line for line in lines))
+            for _ in range(2):
+                with self.assertRaises(TimeoutError):
+                    await world.step(events)
+            self.assertEqual(await world.rest(events), [SSEEvent("t", "a\nb", "1"), SSEEvent("message", "c", "1")])
+
     def test_goes_on_where_it_was_cancelled(self) -> None:
         async def scenario(make: Callable[[Any], AsyncEventSource], items: list[str]) -> None:
             queue: asyncio.Queue[str] = asyncio.Queue()
