@@ -22,6 +22,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, partial
+from inspect import iscoroutinefunction
 
 TYPE_CHECKING = False  # typing itself costs half of the import time allowed here
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __version__ = "1.0.0"
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that usually pass: for ``connect(url, retry_on_status=TRANSIENT_STATUSES)``."""
 
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")  # those of bidirectional text, too
 _DAY = 24 * 60 * 60 * 1000  # ms; the longest reconnection time a server can ask for
 _MAX_EVENT_SIZE = 64 * 2**20
 
@@ -81,15 +83,13 @@ class _Slots:
 
 
 def _shown(text: str) -> str:
-    """Foreign text for a message: control characters escaped."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    """Foreign text for a message or a terminal: control characters escaped."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def _safe(url: str) -> str:
     """A URL for a message: without user-info, query and fragment."""
-    scheme, slashes, rest = re.split(r"[?#]", url, maxsplit=1)[0].rpartition("://")
-    host, slash, path = rest.partition("/")
-    return _shown(scheme + slashes + host.rpartition("@")[2] + slash + path)
+    return _shown(re.sub(r"^((?:[^/]*://)?)[^/]*@", r"\1", re.split(r"[?#]", url, maxsplit=1)[0]))
 
 
 class SSEError(Exception):
@@ -116,8 +116,8 @@ class SSEConnectionError(SSEError):
 
     def __str__(self) -> str:
         cause = _cause(self.last_error) + (" inside an event" if self.unfinished else "")
-        counts = (self.delivered, "events delivered"), (self.retries, "reconnections tried in a row")
-        facts = ", ".join(f"{count} {what}" for count, what in counts if count)
+        counts = (self.delivered, "event{} delivered"), (self.retries, "reconnection{} tried in a row")
+        facts = ", ".join(f"{count} {what.format('s' * (count > 1))}" for count, what in counts if count)
         return f"{self.args[0]}: {cause}" + (f" ({facts})" if facts else "")
 
 
@@ -139,13 +139,13 @@ class SSEHTTPError(SSEError):
 
         return json.loads(self.body)
 
+    def _said(self) -> str:
+        text = f"HTTP {self.status_code} {_shown(self.reason)}".rstrip()
+        return text + (f": {_shown(self.text[:500].strip())}{'…' * (len(self.text) > 500)}" if self.body else "")
+
     def __str__(self) -> str:
-        text = f"{self.args[1]}: HTTP {self.status_code} {_shown(self.reason)}".rstrip()
-        if self.body:
-            text += ": " + _shown(self.text[:500].strip()) + ("…" if len(self.text) > 500 else "")
-        if self.status_code in TRANSIENT_STATUSES:
-            text += " [to wait and try again: retry_on_status=TRANSIENT_STATUSES]"
-        return text
+        hint = " [to wait and try again: retry_on_status=TRANSIENT_STATUSES]"
+        return f"{self.args[1]}: {self._said()}{hint if self.status_code in TRANSIENT_STATUSES else ''}"
 
 
 class SSEContentTypeError(SSEError):
@@ -158,7 +158,8 @@ class SSEContentTypeError(SSEError):
     def __str__(self) -> str:
         got = f"content type {_shown(self.content_type)!r}" if self.content_type else "no content type"
         begins = f", beginning {_shown(self.body[:200].decode('utf-8', 'replace'))!r}" if self.body else ""
-        return f"{self.args[1]}: not an event stream but {got}{begins} [content_type=None accepts any]"
+        hint = "does the request ask for a stream?" if "json" in self.content_type else "content_type=None accepts any"
+        return f"{self.args[1]}: not an event stream but {got}{begins} [{hint}]"
 
 
 class SSEEventTooLargeError(SSEError):
@@ -274,9 +275,10 @@ class SSEParser:
             chunk = kept + chunk
         end = -1 if self._open else chunk.rfind(b"\n\n", max(0, len(kept) - 1))
         if end >= 0:
-            self._blocks(chunk[: end + 2])
-            chunk = chunk[end + 2 :]
-        self._kept = chunk
+            blocks, self._kept, chunk = chunk[: end + 2], chunk[end + 2 :], chunk[end + 2 :]
+            self._blocks(blocks)
+        else:
+            self._kept = chunk
         new = 0 if end >= 0 else kept.rfind(b"\n") + 1  # lines before this were there already
         if self._open or (10 in chunk and (self._on_comment is not None or chunk.find(b"retry", new) >= 0)):
             self._take_lines()  # what comments and `retry` say does not wait for the blank line
@@ -428,7 +430,7 @@ class SSEParser:
     def _unfinished(self) -> SSEEvent | None:
         """The event that the end of the stream cuts off, if its data had begun. The standard discards it."""
         self._take_lines()
-        data, line = [*([] if self._data is None else [self._data]), *self._more], self._kept.decode("utf-8", "replace")
+        data, line = [*([] if self._data is None else [self._data]), *self._more], self._decode(self._kept)
         if line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
         return SSEEvent(self._type or "message", "\n".join(data), self._id, self._own_retry) if data else None
@@ -456,7 +458,7 @@ class _Source:
         self._last_id = last_event_id
         self._type: Any = None  # str or bytes: the first line decides
         self._plain = chunks  # not for the fast path
-        limit = self._parser._limit // 4  # so many characters are no more bytes than an event may have
+        limit = self._parser._limit / 4  # so many characters are no more bytes than an event may have
         self._most = _KEPT if limit > _KEPT else limit  # characters of data there
 
     @property
@@ -489,7 +491,12 @@ class _Source:
         line = line.removesuffix("\n").removesuffix("\r")
         if "\n" in line or "\r" in line:
             raise ValueError("an item with a line break inside is not a line; for pieces cut anywhere use from_chunks")
-        self._parser._lines(line.removeprefix("\ufeff") if first else line)
+        self._plain = True
+        try:
+            self._parser._lines(line.removeprefix("\ufeff") if first else line)
+        except SSEEventTooLargeError as error:
+            self._parser._error = error
+            raise
         self._plain = self._parser._open or line is not item
 
     def _check(self) -> None:
@@ -682,9 +689,15 @@ def _cause(error: BaseException | None) -> str:
     """Why, for a message. Texts of other libraries may show URLs with their secrets, so only their type is told."""
     if error is None:
         return "the server ended the stream"
-    if isinstance(error, SSEError) or hasattr(error, "fatal"):
+    if isinstance(error, SSEHTTPError):
+        return error._said()
+    if isinstance(error, (SSEError, _Silence)) or hasattr(error, "fatal"):
         return _shown(str(error))
     return getattr(error, "strerror", None) or type(error).__name__
+
+
+class _Silence(TimeoutError):
+    """A time limit of ours over what others do."""
 
 
 def _header(headers: Any, name: str) -> str:
@@ -695,11 +708,13 @@ def _header(headers: Any, name: str) -> str:
 def _retry_after(value: str) -> float:
     """Seconds to wait (RFC 9110, 10.2.3: a number or a date); 0 if it says neither."""
     if value.isascii() and value.isdigit():
-        return min(float(value[:9]), _LONGEST_RETRY_AFTER)
+        return min(float(value), _LONGEST_RETRY_AFTER)
+    from datetime import timezone
     from email.utils import parsedate_to_datetime
 
     try:
-        seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        date = parsedate_to_datetime(value)
+        seconds = date.replace(tzinfo=date.tzinfo or timezone.utc).timestamp() - time.time()  # 5.6.7: always GMT
     except (TypeError, ValueError, OverflowError):
         return 0.0
     return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)
@@ -718,9 +733,11 @@ class _Foreign:
         self._response: Any = None
         self._chunks: Any = None
         self._task: Any = None
+        self._stopped = False
 
     async def open(self, request: Any, timeout: float | None) -> Any:
         self._response = request(timeout=timeout)
+        _check(not hasattr(self._response, "__await__"), "an asynchronous transport is for async_connect", TypeError)
         self._chunks = iter(self._response.iter_bytes())
         return self._response
 
@@ -737,7 +754,10 @@ class _Foreign:
 
     def interrupt(self) -> None:
         if self._response is not None:
-            self._response.close()
+            try:
+                self._response.close()
+            except Exception as error:  # it helps nobody, and must not hide what else there is to say
+                _log("debug", "closing failed: %s", _cause(error))
 
     def stop(self) -> None:
         self.interrupt()
@@ -750,7 +770,9 @@ class _AsyncForeign(_Foreign):
     """The same over asyncio. Each step is a task, so that it can be interrupted, or awaited again after a cancel."""
 
     async def open(self, request: Any, timeout: float | None) -> Any:
-        self._response = await self._within(timeout, lambda: request(timeout=timeout))
+        step = request(timeout=timeout)
+        _check(hasattr(step, "__await__"), "a synchronous transport is for connect", TypeError)
+        self._response = await self._within(timeout, lambda: step)
         self._chunks = aiter(self._response.aiter_bytes())
         return self._response
 
@@ -763,14 +785,20 @@ class _AsyncForeign(_Foreign):
     async def _within(self, seconds: float | None, step: Callable[[], Any]) -> Any:
         import asyncio
 
+        if self._stopped:
+            raise ConnectionAbortedError
         task = self._task = self._task or asyncio.ensure_future(step())
         await asyncio.wait({task}, timeout=seconds)
         if not task.done():
-            raise TimeoutError(f"nothing came for {seconds} seconds")
+            raise _Silence(f"nothing came for {seconds:g} seconds")
         self._task = None
         if task.cancelled():
-            raise ConnectionAbortedError("the connection was closed")
+            raise ConnectionAbortedError
         return task.result()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self.interrupt()
 
     def interrupt(self) -> None:
         if self._task is not None:
@@ -787,9 +815,12 @@ class _AsyncForeign(_Foreign):
                 self._response = task.result()
         response, self._response = self._response, None
         if response is not None:
-            if hasattr(self._chunks, "aclose"):
-                await self._chunks.aclose()
-            await response.aclose()
+            for closable in (self._chunks, response):
+                try:
+                    if hasattr(closable, "aclose"):
+                        await closable.aclose()
+                except Exception as error:
+                    _log("debug", "closing failed: %s", _cause(error))
 
 
 class _Id(SSEEvent):
@@ -845,8 +876,8 @@ class _Client:
     """
 
     __slots__ = (
-        "__weakref__", "_backoff", "_closed", "_content", "_content_type", "_delay", "_delivered", "_direct",
-        "_entered", "_follow_redirects", "_headers", "_idle_timeout", "_json", "_last", "_link",
+        "__weakref__", "_advancing", "_backoff", "_closed", "_content", "_content_type", "_delay", "_delivered",
+        "_direct", "_entered", "_failure", "_follow_redirects", "_headers", "_idle_timeout", "_json", "_last", "_link",
         "_made_for", "_made_request", "_max_event_size", "_max_retries", "_max_retry_interval", "_method",
         "_on_comment", "_on_error", "_on_open", "_opened", "_params", "_parser", "_proxy", "_ready",
         "_reconnect", "_restart", "_retries", "_retry_interval", "_retry_on_status", "_state", "_timeout",
@@ -854,7 +885,9 @@ class _Client:
     )  # fmt: skip
     _exchange: str  # what makes a link in this world: a name in httpclient, or this
     _foreign: type[_Foreign]
-    _wait: Callable[..., Any]  # for seconds, or until `_waker` is set
+    _waits: bool  # can it be broken off only where it waits?
+    _wait: Callable[..., Any]  # for seconds, or until `_waker` is called
+    _awaited: Callable[..., Any]  # the result of the caller's coroutine
     _parser: _InOrder  # of the connection that opened last
 
     def __init__(
@@ -872,12 +905,14 @@ class _Client:
     ) -> None:  # fmt: skip
         self._link: Any = None  # the current attempt's connection
         _check(isinstance(url, str) and isinstance(method, str), "url and method are strings", TypeError)
-        for name, number in (("timeout", timeout), ("idle_timeout", idle_timeout), ("max_event_size", max_event_size)):
+        for name, number, most in (
+            ("timeout", timeout, 1e6), ("idle_timeout", idle_timeout, 1e6), ("max_event_size", max_event_size, 2**63),
+        ):  # fmt: skip
             _check(number is None or isinstance(number, (int, float)), f"{name} is a number or None", TypeError)
-            _check(number is None or number > 0, f"{name} is above 0, or None for no limit")
+            _check(number is None or 0 < number <= most, f"{name} is above 0, at most {most:g}, or None for no limit")
         for name, number in (("retry_interval", retry_interval), ("max_retry_interval", max_retry_interval)):
             _check(isinstance(number, (int, float)), f"{name} is a number of ms", TypeError)
-            _check(number >= 0, f"{name} is 0 or more")
+            _check(0 <= number <= 1e9, f"{name} is from 0 to 1e9")
         _check(isinstance(max_retries, int), "max_retries is an int", TypeError)
         _check(max_retries >= -1, "max_retries is -1 (no limit), 0 (never) or more")
         _check(isinstance(backoff, (int, float)) and backoff >= 1, "backoff is 1.0 (constant waits) or more")
@@ -886,8 +921,11 @@ class _Client:
         statuses = isinstance(retry_on_status, Collection) and all(isinstance(n, int) for n in retry_on_status)
         _check(statuses, "retry_on_status is a collection of numbers", TypeError)
         _check(json is None or content is None, "json or content, not both", TypeError)
-        for hook in (until, on_open, on_error, on_comment, transport):
-            _check(hook is None or callable(hook), "until, on_..., transport are callables", TypeError)
+        for hook in (until, on_open, on_error, on_comment):
+            _check(hook is None or callable(hook), "until, on_open, on_error, on_comment are callables", TypeError)
+            _check(not iscoroutinefunction(hook), "until, on_open, on_error, on_comment are plain functions", TypeError)
+        _check(transport is None or callable(transport), "transport is a callable", TypeError)
+        _check(content_type is None or isinstance(content_type, str), "content_type is a string or None", TypeError)
         self._url, self._method, self._headers, self._params = url, method.upper(), headers, params
         self._json = json is not None
         if self._json:
@@ -901,7 +939,7 @@ class _Client:
         self._reconnect = self._method == "GET" if reconnect is None else bool(reconnect)
         self._until, self._on_open, self._on_error = until, on_open, on_error
         self._on_comment: Any = on_comment
-        self._content_type = content_type and content_type.lower()
+        self._content_type = content_type and content_type.partition(";")[0].strip().lower()
         self._verify, self._proxy, self._uds, self._follow_redirects = verify, proxy, uds, follow_redirects
         self._transport = transport
         self._ready: list[Any] = []  # events, comments and lone IDs to hand over, the next one last
@@ -918,7 +956,9 @@ class _Client:
         self._opened = 0.0  # when, monotonic
         self._restart = False  # reconnect() was called
         self._entered = False
-        self._waker: Any = None  # ends a wait
+        self._waker: Callable[[], object] | None = None  # ends a wait
+        self._failure: Exception | None = None  # to raise when the connection is given back
+        self._advancing = False
         self._state = "connecting"  # or "open"
         self._closed = False  # only ever set, by whichever thread: what another one does to _state cannot undo it
         self.response: Any = None
@@ -929,9 +969,10 @@ class _Client:
     def __del__(self) -> None:
         link = getattr(self, "_link", None)
         if link is not None:
-            import warnings
+            if not self._closed:
+                import warnings
 
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
             link.interrupt()
 
     @property
@@ -967,12 +1008,13 @@ class _Client:
         self._wake()
 
     def _wake(self) -> None:
-        if self._waker is not None:
-            self._waker.set()
+        waker = self._waker
+        if waker is not None:
+            waker()
 
     def _abort(self) -> Any:
         """Interrupt whatever goes on, and have nothing more to hand over; returns the link there was."""
-        self._closed, self._ready = True, []
+        self._end(None)
         link, self._link = self._link, None
         self._wake()
         if link is not None:
@@ -988,48 +1030,77 @@ class _Client:
     # The rules.
 
     async def _advance(self, opening: bool = False) -> SSEEvent | None:
-        """The next event, `None` at the end. With `opening`: until the connection is open, or never will be."""
-        try:
-            while not self._closed:
-                if self._ready and not opening and (event := self._hand_over()) is not None:
-                    if self._until is not None and self._until(event):
-                        await self._finish()
-                    return event
-                if self._state == "connecting":
-                    await self._connect()
-                elif opening or self._link is None:
-                    break
-                elif self._parser._error is not None:
-                    await self._lost(self._parser._error)
-                else:
-                    try:
-                        chunk = await self._link.read()
-                    except Exception as error:
-                        await self._lost(error)
-                    else:
-                        if chunk:
-                            self._receive(chunk)
-                        else:
-                            await self._lost(None)
-            return None
-        except Exception:
-            await self._finish()
-            raise
-        except BaseException:
-            await self._broken_off()
-            raise
+        """The next event, `None` at the end. With `opening`: until the connection is open, or never will be.
 
-    async def _broken_off(self) -> None:
-        """Cancelled, or Ctrl-C: a `with` around the loop keeps the connection for resuming."""
-        if self._state == "connecting" or not self._entered:
-            await self._release()
-            self._state = "connecting"
-            if not self._reconnect:
-                await self._finish()
+        Wherever it is cancelled, it can go on: each step leaves behind what is to be done next.
+        """
+        _check(not self._advancing, "another task or thread is waiting for events of this client", RuntimeError)
+        self._advancing = True
+        try:
+            while True:
+                if self._closed or self._state == "connecting":
+                    await self._release()
+                if self._closed:
+                    break
+                if opening and self._state == "open":
+                    return None
+                try:
+                    event = await self._step(opening)
+                    if event is not None:
+                        return event
+                except Exception as error:
+                    self._end(error)
+            self._over()
+            return None
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                await self._broken_off(error)
+            raise
+        finally:
+            self._advancing = False
+
+    async def _step(self, opening: bool) -> SSEEvent | None:
+        if self._ready and not opening and (event := self._hand_over()) is not None:
+            if self._until is not None and self._until(event):
+                self._end(None)
+                if self._link is not None:
+                    self._link.interrupt()
+            return event
+        link = self._link
+        if self._state == "connecting":
+            await self._connect()
+        elif link is None:
+            pass  # closed meanwhile
+        elif self._parser._error is not None:
+            self._lost(self._parser._error)
+        else:
+            try:
+                chunk = await link.read()
+            except Exception as error:
+                self._lost(error)
+            else:
+                if chunk:
+                    self._receive(chunk)
+                else:
+                    self._lost(None)
+        return None
+
+    async def _broken_off(self, error: BaseException) -> None:
+        """Cancelled, or Ctrl-C. Who cancels a task that waits loses nothing, and `with` keeps the connection; a signal
+        may have come between any two instructions, so that what was received is to be received again.
+        """
+        if self._state == "open" and self._entered and self._waits:
+            return
+        self._delivered -= sum(item.__class__ is SSEEvent for item in self._ready)
+        self._state, self._ready = "connecting", []
+        if not (self._reconnect or self._closed):
+            self._end(self._failed(error))
+        if self._link is not None:
+            self._link.interrupt()
+        await self._release()
 
     def _hand_over(self) -> SSEEvent | None:
-        ready = self._ready
-        while ready:
+        while ready := self._ready:  # or a callback closes
             item = ready.pop()
             if item.__class__ is str:
                 self._on_comment(item)
@@ -1043,43 +1114,51 @@ class _Client:
         """One attempt: "fetch", then "process response"."""
         if self._delay and not self._restart:  # by on_error, say
             await self._wait(self._delay)
-        self._delay = 0.0
+        self._delay, timeout, start = 0.0, self._timeout, time.monotonic()
         if callable(self._headers) or callable(self._params) or self._made_for != self.last_event_id:
-            self._made_request = self._request(await self._made(self._headers), await self._made(self._params))
+            try:
+                self._made_request = self._request(await self._made(self._headers), await self._made(self._params))
+            except _Silence as error:
+                return self._lost(error)
             self._made_for = self.last_event_id
+            if timeout is not None:
+                timeout = max(0.001, timeout - (time.monotonic() - start))
         link = self._link = self._new_link()
         self._restart = False
         if self._closed:  # meanwhile, by another thread or task
-            return await self._finish()
+            return None
         try:
-            response = await link.open(self._made_request, self._timeout)
+            response = await link.open(self._made_request, timeout)
         except Exception as error:
-            return await self._lost(error)
+            return self._lost(error)
         if self._closed:
-            return await link.release()
+            return None
+        if self._restart:  # while a name was resolved, which cannot be interrupted
+            return self._lost(None)
         self.response = response
         status, url = response.status_code, str(response.url)
         if status == 204:
-            return await self._finish()
+            return self._end(None)
         if not 200 <= status < 300:
             reason, body = str(getattr(response, "reason", "") or ""), await self._body(link)
-            return await self._lost(SSEHTTPError(status, url, reason=reason, headers=response.headers, body=body))
+            return self._lost(SSEHTTPError(status, url, reason=reason, headers=response.headers, body=body))
         content_type = _header(response.headers, "content-type")
         if self._content_type not in (None, content_type.partition(";")[0].strip(" \t").lower()):
-            return await self._lost(SSEContentTypeError(content_type, url, body=await self._body(link)))
+            return self._lost(SSEContentTypeError(content_type, url, body=await self._body(link)))
         self._parser = _InOrder(self.last_event_id, self._max_event_size, self._on_comment)
         self._parser.between = 0
         self._opened = time.monotonic()
         self._state = "open"
         if self._on_open is not None and not self._closed:
             self._on_open(response)
+        return None
 
     async def _made(self, option: Any) -> Any:
         """An option's value for this attempt."""
         if callable(option):
             option = option()
             if hasattr(option, "__await__"):
-                option = await option
+                option = await self._awaited(option)
         return option
 
     def _request(self, headers: Any, params: Any) -> Any:
@@ -1136,31 +1215,31 @@ class _Client:
             if self._closed:  # meanwhile, by another thread
                 self._ready = []
 
-    async def _lost(self, error: Exception | None) -> None:
+    def _lost(self, error: Exception | None) -> None:
         """The connection failed with `error`, or ended: "reestablish the connection" or "fail the connection"."""
-        opened = self._state == "open"
-        await self._release()
-        if self._closed:
-            return
-        self._state = "connecting"
+        opened, self._state = self._state == "open", "connecting"
+        if self._link is not None:
+            self._link.interrupt()
         dropped = error is None or isinstance(error, (OSError, EOFError))
-        if self._restart and not isinstance(error, SSEError):  # whatever the link made of being stopped
+        if self._closed or (self._restart and not isinstance(error, SSEError)):  # whatever the link made of it
             return
         by_status = isinstance(error, SSEHTTPError) and error.status_code in self._retry_on_status
-        if not (dropped or by_status):
-            if isinstance(error, SSEError):
-                await self._give_up(error)
-            raise error  # type: ignore[misc]
+        if not (dropped or by_status or isinstance(error, SSEError)):
+            return self._end(error)
         if opened and time.monotonic() - self._opened >= _STEADY:
             self._retries = 0
         fatal = getattr(error, "fatal", False) or hasattr(error, "verify_code")  # a certificate, in any library
-        if fatal or not (self._reconnect or by_status) or self._retries == self._max_retries:
-            failure = SSEConnectionError(self._url, self._retries, error)
-            failure.delivered, failure.last_event_id = self._delivered, self.last_event_id
-            failure.unfinished = self._parser._unfinished() if opened else None
-            await self._give_up(error)
-            if error is not None or self._reconnect or self._until or failure.unfinished:
-                raise failure from error
+        again = (dropped and self._reconnect) or by_status
+        if not again or fatal or self._retries == self._max_retries:
+            unfinished = self._parser._unfinished() if opened and dropped else None
+            if isinstance(error, SSEError) and not by_status:
+                self._end(error)
+            elif error is None and not (self._reconnect or self._until or unfinished):
+                self._end(None)
+            else:
+                self._end(self._failed(error, unfinished))
+            if self._on_error is not None:
+                self._on_error(error, None)
             return
         self._retries += 1
         floor = _retry_after(_header(error.headers, "retry-after")) if by_status else 0.0  # type: ignore[union-attr]
@@ -1170,10 +1249,11 @@ class _Client:
         if self._on_error is not None:
             self._on_error(error, self._delay)
 
-    async def _give_up(self, error: Exception | None) -> None:
-        await self._finish()
-        if self._on_error is not None:
-            self._on_error(error, None)
+    def _failed(self, error: BaseException | None, unfinished: SSEEvent | None = None) -> SSEConnectionError:
+        failure = SSEConnectionError(self._url, self._retries, error)
+        failure.delivered, failure.last_event_id = self._delivered, self.last_event_id
+        failure.unfinished, failure.__cause__ = unfinished, error
+        return failure
 
     def _next_delay(self) -> float:
         """Seconds before this reconnection, the `_retries`-th in a row."""
@@ -1188,9 +1268,16 @@ class _Client:
             pass
         return (base + uniform(0, max(0.0, longest - base))) / 1000
 
-    async def _finish(self) -> None:
-        self._closed, self._ready = True, []
-        await self._release()
+    def _end(self, failure: Exception | None) -> None:
+        self._closed, self._ready, self._failure = True, [], failure
+
+    def _over(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # it refers to this frame
 
     async def _release(self) -> None:
         link, self._link = self._link, None
@@ -1201,7 +1288,7 @@ class _Client:
 class SSEClient(_Client):
     __doc__ = _Client.__doc__
     __slots__ = ()
-    _exchange, _foreign = "Exchange", _Foreign
+    _exchange, _foreign, _waits = "Exchange", _Foreign, False
 
     def __enter__(self) -> SSEClient:
         _run(self._advance(opening=True))
@@ -1216,17 +1303,21 @@ class SSEClient(_Client):
         return self
 
     def __next__(self) -> SSEEvent:
-        while self._direct:  # nothing but events: what `_advance` does, a third cheaper for want of coroutines
-            ready, link = self._ready, self._link
-            if ready:
-                self._last = event = ready.pop()
-                return event  # type: ignore[no-any-return]
-            if link is None or self._state != "open" or self._parser._error is not None:
-                break
-            chunk = link.read_now()
-            if not chunk:
-                break
-            self._receive(chunk)
+        try:
+            while self._direct:  # nothing but events: what `_advance` does, a third cheaper for want of coroutines
+                ready, link = self._ready, self._link
+                if ready:
+                    self._last = event = ready.pop()
+                    return event  # type: ignore[no-any-return]
+                if link is None or self._state != "open" or self._parser._error is not None:
+                    break
+                chunk = link.read_now()
+                if not chunk:
+                    break
+                self._receive(chunk)
+        except BaseException as error:
+            _run(self._broken_off(error))
+            raise
         event = _run(self._advance())
         if event is None:
             raise StopIteration
@@ -1237,17 +1328,24 @@ class SSEClient(_Client):
         self._abort()
 
     async def _wait(self, seconds: float) -> None:
-        from threading import Event
+        from queue import Empty, SimpleQueue  # an Event would deadlock if a signal's handler sets it
 
-        self._waker = Event()
-        if not self._closed and not self._restart:  # set before the waker was there
-            self._waker.wait(seconds)
+        queue: SimpleQueue[None] = SimpleQueue()
+        self._waker = partial(queue.put, None)
+        if not self._closed and not self._restart:  # before the waker was there
+            try:
+                queue.get(timeout=seconds)
+            except Empty:
+                pass
+
+    async def _awaited(self, option: Any) -> Any:
+        return await option
 
 
 class AsyncSSEClient(_Client):
     __doc__ = _Client.__doc__
     __slots__ = ()
-    _exchange, _foreign = "AsyncExchange", _AsyncForeign
+    _exchange, _foreign, _waits = "AsyncExchange", _AsyncForeign, True
 
     async def __aenter__(self) -> AsyncSSEClient:
         await self._advance(opening=True)
@@ -1273,8 +1371,8 @@ class AsyncSSEClient(_Client):
             if waiting is not None:
                 try:
                     await waiting
-                except BaseException:
-                    await self._broken_off()
+                except BaseException as error:
+                    await self._broken_off(error)
                     raise
             chunk = link.read_now()
             if not chunk:
@@ -1293,14 +1391,29 @@ class AsyncSSEClient(_Client):
     aclose = close
 
     async def _wait(self, seconds: float) -> None:
-        from asyncio import Event, get_running_loop
+        import asyncio
 
-        self._waker = Event()
-        timer = get_running_loop().call_later(seconds, self._wake)
+        event = asyncio.Event()
+        self._waker = event.set
+        timer = asyncio.get_running_loop().call_later(seconds, event.set)
         try:
-            await self._waker.wait()
+            await event.wait()
         finally:
             timer.cancel()
+
+    async def _awaited(self, option: Any) -> Any:
+        import asyncio
+
+        task = asyncio.ensure_future(option)
+        self._waker = lambda: self._closed and task.cancel()
+        try:
+            await asyncio.wait({task}, timeout=self._timeout)
+        finally:
+            self._waker = None
+            task.cancel()
+        if not task.done():
+            raise _Silence(f"headers or params took longer than {self._timeout} seconds")
+        return None if task.cancelled() else task.result()
 
 
 connect = SSEClient
@@ -1338,7 +1451,8 @@ def _options(argv: list[str] | None) -> dict[str, Any]:
     add("-k", "--insecure", dest="verify", action="store_false", help="do not check the server's certificate")
     add("--last-event-id", default="", metavar="ID", help="resume after this event")
     add("--max-retries", type=int, default=-1, metavar="N", help="reconnections in a row (no limit)")
-    add("--idle-timeout", type=float, default=300.0, metavar="SECONDS", help="silence that counts as a drop (300)")
+    add("--idle-timeout", type=float, default=300.0, metavar="SECONDS",
+        help="silence that counts as a drop (300; 0: no limit)")  # fmt: skip
     add("--format", choices=("text", "data", "jsonl", "raw"), default="text", help="how to print an event (text)")
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return vars(parser.parse_args(argv))
@@ -1346,7 +1460,8 @@ def _options(argv: list[str] | None) -> dict[str, Any]:
 
 def _follow(url: str, headers: list[str], method: str | None, content: Any, **options: Any) -> Iterable[SSEEvent]:
     """The events that the command line asks for."""
-    stdin: Any = sys.stdin.buffer
+    stdin: Any = sys.stdin and sys.stdin.buffer
+    _check(stdin or not (url == "-" or content == "@-"), "standard input is closed")
     if url == "-":
         return EventSource.from_chunks(iter(lambda: stdin.read1(65536), b""))
     named = {}
@@ -1371,8 +1486,9 @@ def _follow(url: str, headers: list[str], method: str | None, content: Any, **op
 def main(argv: list[str] | None = None) -> int:
     """The command `sse`; returns the exit status."""
     options, out = _options(argv), sys.stdout
-    form = options.pop("format")
+    form, options["idle_timeout"] = options.pop("format"), options["idle_timeout"] or None
     try:
+        _check(out, "standard output is closed")
         terminal = out.isatty()
         if hasattr(out, "reconfigure"):
             out.reconfigure(errors="backslashreplace")
@@ -1386,7 +1502,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # nothing is left to flush at exit
     except KeyboardInterrupt:
         return 130
-    except (SSEError, ValueError, OSError) as error:
+    except (SSEError, ValueError, OSError, ImportError) as error:
         print(f"sse: {_shown(str(error))}", file=sys.stderr)
         return 1
     return 0

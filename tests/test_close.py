@@ -28,7 +28,6 @@ import sse
 from tests.server import (
     CA,
     CHUNKED,
-    LAST_CHUNK,
     NO_CONTENT,
     PATIENCE,
     Connection,
@@ -600,18 +599,16 @@ class Interrupted(unittest.TestCase):
 
     def test_the_loop_can_be_resumed(self) -> None:
         def script(conn: Connection) -> None:
-            conn.send(head(CHUNKED), chunk("data: 1\n\ndata:"))
-            conn.wait("interrupted")
-            conn.send(chunk(" 2\n\n"))
-            conn.send(LAST_CHUNK)
+            conn.send(head(CHUNKED), chunk("id: 1\ndata: 1\n\ndata:"))
+            conn.stall()
 
-        with Server(script, NO_CONTENT) as server, self.program(RESUMING, server.url) as process:
+        with Server(script, stream("data: 2\n\n"), NO_CONTENT) as server, self.program(RESUMING, server.url) as process:
             assert process.stdout is not None
             self.assertEqual(process.stdout.readline(), "1\n")
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.stdout.readline(), "interrupted\n")
-            server.signal("interrupted")
             self.assertEqual(process.stdout.readline(), "2\n")
+        self.assertEqual(server.requests[1].header("Last-Event-ID"), "1")
 
 
 class Feed:

@@ -297,6 +297,12 @@ class Log(World):
         for message in messages:
             self.assertTrue(message.isprintable(), message)
 
+    def test_other_text_of_the_server_stays_as_it_is(self) -> None:
+        body = "Bonjour\xa0! 東京\u3000大阪 👨\u200d👩"
+        (message,) = self.records(answer(body, status="503 x"), NO_CONTENT, retry_on_status={503})
+        self.assertIn(f": HTTP 503 x: {body}; attempt 1 in", message)
+        self.assertEqual(message.count("http://"), 1)
+
     def test_an_id_that_cannot_be_sent_is_left_out_and_logged(self) -> None:
         """If this one can be sent, it was."""
         script = stream("id: a\x01b\ndata\n\n")
@@ -344,7 +350,8 @@ class Secrets(World):
         }
 
     def secret_url(self, url: str) -> str:
-        return url.replace("://", "://s3cret-user:s3cret-pass@") + "/path?key=s3cret-query#s3cret-query"
+        secret = url.replace("://", "://s3cret-user:s3cret-pass@")
+        return secret + "/fetch/https://example.test/path?key=s3cret-query#s3cret-query"
 
     def run_client(self, url: str, **options: Any) -> None:
         options = {**self.options(), **options}

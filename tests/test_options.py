@@ -11,6 +11,11 @@ from tests.worlds import World, in_both_worlds
 
 URL = "http://127.0.0.1:9/"
 
+
+async def transport(*args: object, **options: object) -> object:
+    raise AssertionError("is not called")
+
+
 BAD_URLS: tuple[Any, ...] = (
     "",
     "/path",
@@ -91,6 +96,13 @@ BAD_OPTIONS: tuple[dict[str, Any], ...] = (
     {"timeout": "30"},
     {"idle_timeout": -1},
     {"idle_timeout": "30"},
+    {"idle_timeout": float("inf")},
+    {"timeout": float("nan")},
+    {"timeout": 10**400},
+    {"retry_interval": float("inf")},
+    {"content_type": 5},
+    {"until": transport},
+    {"on_open": transport},
     {"backoff": "2"},
     {"max_retry_interval": -1},
     {"max_event_size": -1},
@@ -115,10 +127,6 @@ BAD_OPTIONS: tuple[dict[str, Any], ...] = (
     {"transport": "x"},
     {"no_such_option": 1},
 )
-
-
-async def transport(*args: object, **options: object) -> object:
-    raise AssertionError("is not called")
 
 
 @in_both_worlds

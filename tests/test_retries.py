@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
@@ -182,6 +183,7 @@ class RetryAfter(World):
             ("3601", 3600.0),
             ("9" * 5000, 3600.0),
             ("1", 3.0),
+            ("0000000007", 7.0),
             ("0", 3.0),
             ("", 3.0),
             ("-5", 3.0),
@@ -196,6 +198,12 @@ class RetryAfter(World):
     def test_date(self) -> None:
         soon = formatdate(time.time() + 100, usegmt=True)
         self.assertTrue(90 < self.wait_for(unavailable(soon)) <= 100)
+        with mock.patch.dict(os.environ, TZ="America/New_York"):  # RFC 9110, 5.6.7: each of its forms is UTC
+            time.tzset()
+            for form in ("%a %b %d %H:%M:%S %Y", "%A, %d-%b-%y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S -0000"):
+                value = time.strftime(form, time.gmtime(time.time() + 100))
+                self.assertTrue(90 < self.wait_for(unavailable(value)) <= 100, value)
+        time.tzset()
         for value, wait in (
             (formatdate(time.time() - 100, usegmt=True), 3.0),
             (formatdate(time.time() + 5000, usegmt=True), 3600.0),
