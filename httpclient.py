@@ -329,7 +329,7 @@ def _matches(url: URL, rule: str) -> bool:
 # --- what is received: RFC 9112, without I/O --------------------------------------------------------------------
 
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
-_FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)")
+_FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
 _HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF is a line end here as RFC 9112, 2.2 lets a recipient have it
 _FOLD = re.compile(rb"\n[\t ]+")  # RFC 9112, 5.2: obs-fold, to be read as a space
 _sizes: dict[bytes, int] = {}  # of chunk lines met before
@@ -375,7 +375,7 @@ def _parse_fields(lines: bytes, kind: type[HTTPClientError]) -> list[tuple[str, 
         match = _FIELD_LINE.fullmatch(line)
         if match is None:
             raise kind(f"the answer has a malformed header line: {line[:40]!r}")
-        parsed.append((match[1].decode("ascii"), match[2].rstrip(b" \t").decode("latin-1")))
+        parsed.append((match[1].decode("ascii"), match[2].strip(b" \t").decode("latin-1")))
     return parsed
 
 
@@ -393,7 +393,7 @@ class ResponseParser:
     """
 
     __slots__ = (
-        "_buffer", "_decoder", "_ended", "_error", "_framing", "_interim", "_left", "_method",
+        "_buffer", "_decoder", "_ended", "_error", "_framing", "_interim", "_left", "_method", "_searched",
         "coding", "headers", "http_version", "pending", "reason", "status_code",
     )  # fmt: skip
 
@@ -404,6 +404,7 @@ class ResponseParser:
         self.headers = Headers()
         self._method = method
         self._buffer = b""
+        self._searched = 0  # from here on it may hold the end of the head, or of the trailers
         self._ended = False  # no more bytes will come
         self.pending = False  # may `read` have something without being fed?
         self._interim = 0
@@ -418,7 +419,8 @@ class ResponseParser:
         self._ended = not data
         self.pending = True
         while self._framing == "head" and self._buffer:
-            end = _HEAD_END.search(self._buffer)
+            end = _HEAD_END.search(self._buffer, self._searched)
+            self._searched = 0 if end else len(self._buffer) - 2
             if (end.end() if end else len(self._buffer)) > _MAX_HEAD:
                 raise ProtocolError(f"the head of the answer is larger than {_MAX_HEAD} bytes")
             if not self._buffer.startswith(b"HTTP/1."[: len(self._buffer)]):
@@ -554,7 +556,8 @@ class ResponseParser:
                         raise BodyError(f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes")
                     break
                 if not size:  # the last chunk; the trailers behind it (7.1.2) are checked and dropped
-                    trailers = _HEAD_END.search(buffer, end)
+                    trailers = _HEAD_END.search(buffer, max(end, self._searched))
+                    self._searched = len(buffer) - position - 2
                     if (trailers.end() if trailers else len(buffer)) - end > _MAX_HEAD:
                         raise BodyError(f"the trailers of the body are larger than {_MAX_HEAD} bytes")
                     if trailers:
