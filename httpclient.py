@@ -119,7 +119,7 @@ def _shown(text: str) -> str:
 # --- what is sent -----------------------------------------------------------------------------------------------
 
 _URL = re.compile(
-    r"(?i:(https?))://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?([/?][^#]*)?(?:#.*)?"
+    r"(?i:(https?))://(?:([^/?#\\]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?([/?][^#]*)?(?:#.*)?"
 )
 _UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")  # neither reserved nor unreserved (RFC 3986, 2.2, 2.3), nor "%"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -136,6 +136,7 @@ class URL:
     __slots__ = ("authority", "host", "origin", "port", "scheme", "target", "userinfo")
 
     def __init__(self, text: str) -> None:
+        text = text.strip(" ")
         match = _URL.fullmatch(text) if not _CONTROL.search(text) else None
         if match is None:
             raise InvalidRequestError("not a URL of the form http(s)://host[:port][/path][?query], or one with control"
@@ -144,7 +145,7 @@ class URL:
         self.scheme = scheme.lower()
         self.host = _host(host)
         default = 443 if self.scheme == "https" else 80
-        self.port = int(port[:6]) if port else default
+        self.port = _port(port) if port else default
         if not 0 < self.port < 65536:
             raise InvalidRequestError("the port of a URL is a number from 1 to 65535")
         self.origin = (self.scheme, self.host, self.port)
@@ -161,14 +162,22 @@ class URL:
         return f"{self.scheme}://{self.authority}{self.target.partition('?')[0]}"
 
 
+def _port(digits: str) -> int:
+    """Leading zeros do no harm; a number beyond all bounds would take int() long."""
+    return int(digits.lstrip("0")[:6] or 0)
+
+
 def _host(host: str) -> str:
     if host[0] == "[":
         address, percent, zone = host[1:-1].partition("%")
+        zone = zone.removeprefix("25")
         try:
             socket.inet_pton(socket.AF_INET6, address)
         except OSError:
             raise InvalidRequestError("the address in brackets is not IPv6") from None
-        return address.lower() + (percent and "%" + zone.removeprefix("25"))
+        if percent and not re.fullmatch(r"[\w-]{1,15}(\.[\w-]{1,15}){0,2}", zone, re.ASCII):
+            raise InvalidRequestError("the zone of the IPv6 address is not the name of an interface")
+        return address.lower() + (percent and "%" + zone)
     if not host.isascii():
         if set(host) & set("ßς\u200c\u200d"):  # IDNA 2003, which is in the library, would go elsewhere than browsers
             raise InvalidRequestError("host names with ß, ς, ZWJ, ZWNJ: give them in their ASCII form (xn--...)")
@@ -278,7 +287,8 @@ class Request:
             absolute = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location)
             url = URL(location if absolute else urljoin(str(self.url), location))
         except ValueError as error:
-            shown = _shown(re.sub(r"//[^/?#]*@", "//", re.split("[?#]", location)[0])[:200])
+            shown = re.split("[?#]", location)[0]
+            shown = _shown(re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*:|)([/\\]*).*@", r"\1\2", shown)[:200])
             raise RedirectError(f"{shown!r} is not a place to go to: {error}") from None
         url.userinfo = None
         return url
@@ -312,7 +322,7 @@ def _matches(url: URL, rule: str) -> bool:
     host = url.host.partition("%")[0].removesuffix(".")
     match = re.fullmatch(r"(?:\[(.*)\]|([^:]*))(?::([0-9]+))?", rule)
     if match is not None:
-        if match[3] and int(match[3][:6]) != url.port:
+        if match[3] and _port(match[3]) != url.port:
             return False
         rule = match[1] or match[2] or ""
     if "/" in rule or ":" in rule or re.fullmatch(r"[0-9.]+", rule):
@@ -374,7 +384,7 @@ def _parse_fields(lines: bytes, kind: type[HTTPClientError]) -> list[tuple[str, 
     for line in _FOLD.sub(b" ", lines.replace(b"\r\n", b"\n")).split(b"\n")[:-1]:
         match = _FIELD_LINE.fullmatch(line)
         if match is None:
-            raise kind(f"the answer has a malformed header line: {line[:40]!r}")
+            raise kind(f"the answer has a malformed header line: {line.partition(b':')[0][:40]!r}")
         parsed.append((match[1].decode("ascii"), match[2].strip(b" \t").decode("latin-1")))
     return parsed
 
@@ -586,8 +596,6 @@ class _Decoder:
     """gzip and deflate as they stream (RFC 9110, 8.4.1), at most `_READ` bytes at a time: a bomb goes off slowly."""
 
     def __init__(self, coding: str) -> None:
-        if coding not in ("gzip", "x-gzip", "deflate"):
-            raise ProtocolError(f"content coding {_shown(coding[:40])!r} is not supported")
         self._coding = coding
         self._zlib: Any = None
         self._broken = False
@@ -600,6 +608,8 @@ class _Decoder:
         if self._broken:
             raise BodyError(f"the body is not valid {self._coding}")
         if self._zlib is None:
+            if self._coding not in ("gzip", "x-gzip", "deflate"):  # an empty body can be in any
+                raise ProtocolError(f"content coding {_shown(self._coding[:40])!r} is not supported")
             wbits = 31
             if self._coding == "deflate":  # servers send it with a head (RFC 1950, 2.2) and without, browsers take both
                 wbits = 15 if data[0] & 15 == 8 else -15
@@ -1219,10 +1229,11 @@ class _Answer:
     def text(self) -> str:
         """The body as UTF-8 text, or in the charset the content type names; malformed bytes are replaced."""
         charset = re.search(r"charset=[\"']?([\w.:-]+)", self.headers.get("content-type", ""), re.IGNORECASE)
+        content = self.content
         try:
-            return self.content.decode(charset[1] if charset else "utf-8", "replace")
-        except LookupError:
-            return self.content.decode("utf-8", "replace")
+            return content.decode(charset[1] if charset else "utf-8", "replace")
+        except (LookupError, ValueError):  # not known, or one such as "idna", which is for other things
+            return content.decode("utf-8", "replace")
 
     def json(self) -> Any:
         """The body decoded as JSON; raises `ValueError` if it is not."""
@@ -1506,7 +1517,7 @@ async def _request(
     if params:
         from urllib.parse import urlencode
 
-        url, hash, fragment = url.partition("#")
+        url, hash, fragment = url.strip(" ").partition("#")
         url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
     check(verify, proxy, uds)
     request = Request(method, url, headers, content.encode() if isinstance(content, str) else content)

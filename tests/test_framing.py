@@ -185,6 +185,15 @@ class Framing(World):
     def test_malformed_heads(self) -> None:
         self.assert_outcome({name: held_open(data) for name, data in BAD_HEADS.items()}, "ProtocolError")
 
+    def test_a_malformed_header_is_named_without_its_value(self) -> None:
+        for line in (b"Set-Cookie: s3cret\x01", b"Set-Cookie: a\x01s3cret:", b"Set-Cookie" + b"x" * 30 + b"s3cret: a\0"):
+            for script in (OK + line + b"\r\n\r\n", head(CHUNKED) + b"0\r\n" + line + b"\r\n\r\n"):
+                with self.subTest(script), Server(script) as server:
+                    with self.assertRaises(HTTPClientError) as caught:
+                        self.fetch(server.url)
+                    self.assertIn("Set-Cookie", str(caught.exception))
+                    self.assertNotIn("s3cret", str(caught.exception))
+
     def test_malformed_chunks(self) -> None:
         scripts = {name: held_open(head(CHUNKED) + data) for name, data in BAD_CHUNKS.items()}
         self.assert_outcome(scripts, "BodyError")
@@ -272,8 +281,17 @@ class Bodiless(World):
                     with self.get(server.url, stream=True) as response:
                         self.assertEqual(response.read(), b"")
 
+    def test_none_in_any_coding(self) -> None:
+        """What is not there need not be decoded."""
+        for coding in ("gzip", "br", "zstd"):
+            for script in (head("Content-Length: 0", f"Content-Encoding: {coding}"),
+                           head(CHUNKED, f"Content-Encoding: {coding}") + LAST_CHUNK,
+                           head(f"Content-Encoding: {coding}", status="204 x")):  # fmt: skip
+                with self.subTest(script), Server(script) as server:
+                    self.assertEqual(self.get(server.url).content, b"")
+
     def test_head(self) -> None:
-        for line in (LENGTH, CHUNKED, "X: y", "Content-Encoding: gzip"):
+        for line in (LENGTH, CHUNKED, "X: y", "Content-Encoding: gzip", "Content-Encoding: br"):
             with self.subTest(line=line), Server(held_open(head(line))) as server:
                 with self.request("HEAD", server.url, stream=True) as response:
                     self.assertEqual(([*response.iter_bytes()], response.status_code), ([], 200))

@@ -159,6 +159,9 @@ class Responses(World):
             ("text/plain; charset=UTF-8", "é\ufffd"),
             ("text/plain; charset=latin-1", "Ã©ÿ"),
             ("text/plain; charset=nonsense", "é\ufffd"),
+            ("text/plain; charset=idna", "é\ufffd"),
+            ("text/plain; charset=undefined", "é\ufffd"),
+            ("text/plain; charset=zlib", "é\ufffd"),
             ('text/plain; charset="utf-8"', "é\ufffd"),
         ):
             with self.subTest(type), Server(answer(b"\xc3\xa9\xff", type=type)) as server:
@@ -372,6 +375,11 @@ class Addresses(World):
         self.assertEqual(asked[0], "fe80::1%eth0")
         self.assertEqual(server.requests[0].header("Host"), f"[fe80::1]:{server.port}")
 
+    def test_an_ipv6_zone_that_cannot_be_one(self) -> None:
+        for zone in ("a" * 100, "", "ä", "a b", "a..b", ".", "a%20b", "1]["):
+            with self.subTest(zone), self.assertRaises(InvalidRequestError):
+                self.fetch(f"http://[fe80::1%25{zone}]/")
+
     def test_unix_socket(self) -> None:
         with Server(HERE, HERE, family="unix") as server:
             self.assertEqual(self.fetch("http://any.test/path", uds=server.path).data, ["here"])
@@ -455,12 +463,32 @@ class Addresses(World):
                 ("http://service.test", "service.test"),
                 ("http://service.test:80", "service.test"),
                 ("http://service.test:", "service.test"),
+                ("http://service.test:00000000080", "service.test"),
+                ("http://service.test:0" + "0" * 5000 + "8080", "service.test:8080"),
                 ("http://service.test:443", "service.test:443"),
                 ("HTTP://service.test:8080", "service.test:8080"),
             ):
                 with self.subTest(url):
                     self.fetch(url)
                     self.assertEqual(server.requests[-1].header("Host"), host)
+
+    def test_ports_that_are_none(self) -> None:
+        for port in ("0", "0000000", "65536", "800000", "080000", "9" * 5000, "+80", " 80", "٨٠"):
+            with self.subTest(port), self.assertRaises(InvalidRequestError):
+                self.fetch(f"http://127.0.0.1:{port}/")
+
+    def test_blanks_around_a_url(self) -> None:
+        with Server(HERE, repeat=True) as server:
+            self.fetch(f"  {server.url}/a  ")
+            self.request("GET", f" {server.url}/a  ", params={"b": "c"})
+            self.assertEqual([request.target for request in server.requests], ["/a", "/a?b=c"])
+
+    def test_a_backslash_ends_no_user_info(self) -> None:
+        """Browsers take it for a slash, and would go to the host before it."""
+        with Server() as server:
+            for url in (f"http://127.0.0.1\\@{server.authority}/", f"http://a:b\\c@{server.authority}/"):
+                with self.subTest(url), self.assertRaises(InvalidRequestError):
+                    self.fetch(url)
 
     @unittest.skipUnless(sys.platform == "linux", "looks into /proc")
     def test_socket_options(self) -> None:

@@ -248,6 +248,7 @@ class Environment(World):
             for value, expected in (
                 ("127.0.0.1", "direct"),
                 (f"127.0.0.1:{server.port}", "direct"),
+                (f"127.0.0.1:000000{server.port}", "direct"),
                 ("127.0.0.1:1", "proxied"),
                 ("127.0.0.0/8", "direct"),
                 ("127.0.0.1/32", "direct"),
