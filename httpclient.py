@@ -294,27 +294,34 @@ class Request:
         return url
 
 
-def _proxy(text: str) -> URL | None:
+def _proxy(text: str, source: str = "proxy=") -> URL | None:
     """The proxy that an option or a variable names."""
-    scheme, separator, _ = text.partition("://")
-    if separator and scheme.lower() != "http":
-        raise InvalidRequestError(f"proxies are http://host:port; {_shown(scheme)} proxies are not supported")
-    return URL(text if separator else "http://" + text) if text else None
+    text = text.strip(" \t")
+    scheme = re.match("([A-Za-z][A-Za-z0-9+.-]*)://", text)
+    try:
+        if scheme and scheme[1].lower() != "http":
+            raise InvalidRequestError(f"proxies are http://host:port; {scheme[1]} proxies are not supported")
+        return URL(text if scheme else "http://" + text) if text else None
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"the address of the proxy ({source}): {error}") from None
 
 
 def _proxy_for(url: URL, option: str | None) -> URL | None:
     """`option`, or what the environment says of this URL."""
-    if option is None:
-        option = _variable(f"{url.scheme}_proxy") or _variable("all_proxy")
-        if option and any(_matches(url, rule) for rule in re.split(r"[\s,]+", _variable("no_proxy").lower())):
-            return None
-    return _proxy(option)
+    if option is not None:
+        return _proxy(option)
+    source, address = _variable(f"{url.scheme}_proxy", "all_proxy")
+    if address and any(_matches(url, rule) for rule in re.split(r"[\s,]+", _variable("no_proxy")[1].lower())):
+        return None
+    return _proxy(address, source)
 
 
-def _variable(name: str) -> str:
-    if name == "http_proxy" and "REQUEST_METHOD" in os.environ:
-        return os.environ.get(name, "")  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
-    return os.environ.get(name) or os.environ.get(name.upper()) or ""
+def _variable(*names: str) -> tuple[str, str]:
+    """The first of these that is set, in small letters or capitals, and its value."""
+    for name in [form for small in names for form in (small, small.upper())]:
+        if os.environ.get(name) and (name != "HTTP_PROXY" or "REQUEST_METHOD" not in os.environ):
+            return name, os.environ[name]  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
+    return "", ""
 
 
 def _matches(url: URL, rule: str) -> bool:
@@ -1363,31 +1370,30 @@ class Exchange:
         wire = self._wire = self._stream = self._new_wire(expires, self._idle)
         if self._interrupted:
             raise _Closed
-        peer = proxy or url
-        kind, failed = ConnectError, f"cannot connect to {self._uds or peer.authority}"
+        peer, kind, name, failed = url, ConnectError, self._uds or url.authority, "cannot connect to %s"
         if proxy is not None:
-            kind, failed = ProxyError, f"cannot connect to the proxy {peer.authority}"
+            peer, kind, name = proxy, ProxyError, f"the proxy {proxy.authority}"
         try:
             await wire.connect(peer.host, peer.port, self._uds)
-            kind, failed = ConnectError, f"{peer.authority} closed the connection"
+            kind, failed = ConnectError, "%s closed the connection"
             if proxy is not None and url.scheme == "https":
                 await self._tunnel(url, proxy)
-                proxy = None
+                proxy, name = None, url.authority
             if url.scheme == "https":
                 self._stream = _TLS(wire, _context(self._verify), url.host)
                 await self._stream.handshake()
             await self._stream.send(request.encode(proxy))
             return await self._head(request.method)
         except RequestTimeout as error:
-            raise RequestTimeout(f"{peer.authority}: {error}") from error
+            raise RequestTimeout(f"{name}: {error}") from error
         except OSError as error:
             if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
                 raise
-            raise kind(f"{failed}: {_reason(error)}") from error
+            raise kind(f"{failed % name}: {_reason(error)}") from error
 
     async def _tunnel(self, url: URL, proxy: URL) -> None:
         """RFC 9110, 9.3.6: CONNECT."""
-        host = f"[{url.host}]" if ":" in url.host else url.host
+        host = f"[{url.host.partition('%')[0]}]" if ":" in url.host else url.host
         lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}"]
         if proxy.userinfo is not None:
             lines.append(f"Proxy-Authorization: {_basic(proxy.userinfo)}")
