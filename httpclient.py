@@ -87,7 +87,7 @@ class ProtocolError(HTTPClientError, ConnectionError):
 
 
 class CertificateError(HTTPClientError, ConnectionError):
-    """The server's certificate was not accepted."""
+    """The server's certificate was not accepted, or the server did not accept the client's or its lack of one."""
 
     fatal = True
 
@@ -656,6 +656,8 @@ def _context(verify: Any) -> ssl.SSLContext:
     import ssl
 
     if isinstance(verify, ssl.SSLContext):
+        if verify.protocol == ssl.PROTOCOL_TLS_SERVER:
+            raise InvalidRequestError("verify is an ssl.SSLContext for servers: PROTOCOL_TLS_SERVER")
         return verify
     if not isinstance(verify, (bool, str, os.PathLike)):
         raise TypeError("verify is True, False, the path of a CA file or directory, or an ssl.SSLContext")
@@ -707,11 +709,28 @@ class _TLS:
             except ssl.SSLError as error:
                 await self._flush()  # the alert that tells the server
                 name = self._object.server_hostname
-                if isinstance(error, ssl.SSLCertVerificationError):
-                    why = f"{error.verify_message} [verify= takes the file of the CA that signed it]"
-                    raise CertificateError(f"the certificate of {name} was not accepted: {why}") from error
-                raise ConnectError(f"TLS with {name} failed: {error.reason}") from error
+                if re.search("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE", str(error)):
+                    raise ProtocolError(f"{name} does not speak TLS [is it http:// ?]") from error
+                hint = " [does it want a client certificate?]" if "HANDSHAKE_FAILURE" in str(error) else ""
+                failed = ConnectError(f"TLS with {name} failed: {error.reason or error}{hint}")
+                raise self._uncertified(error) or failed from error
         await self._flush()
+
+    def _uncertified(self, error: ssl.SSLError) -> CertificateError | None:
+        """What to raise if it is about certificates: the server's; ours, of which only alerts tell (RFC 8446, 6.2), in
+        TLS 1.3 when our handshake is over (4.4.2.4).
+        """
+        import ssl
+
+        name = self._object.server_hostname
+        if isinstance(error, ssl.SSLCertVerificationError):
+            unknown = 18 <= error.verify_code <= 21  # self-signed, or of an unknown issuer
+            why = error.verify_message + " [verify= takes the file of the CA that signed it]" * unknown
+            return CertificateError(f"the certificate of {name} was not accepted: {why}")
+        if re.search("ALERT.*(CERTIFICATE|UNKNOWN.CA)", str(error), re.IGNORECASE):
+            why = f"{error.reason or error} [verify= takes an ssl.SSLContext with load_cert_chain()]"
+            return CertificateError(f"{name} wants a client certificate that it accepts: {why}")
+        return None
 
     async def _flush(self) -> None:
         if self._outgoing.pending:
@@ -748,7 +767,8 @@ class _TLS:
                 break
             except ssl.SSLError as error:
                 if not pieces:
-                    raise BodyError(f"the connection was cut: {error.reason}") from error
+                    cut = BodyError(f"the connection was cut: {error.reason or error}")
+                    raise self._uncertified(error) or cut from error
         return b"".join(pieces)
 
 
