@@ -30,10 +30,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     import ssl
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
     from typing import Any, TypeVar
 
+    from typing_extensions import TypedDict, Unpack
+
     _T = TypeVar("_T")
+
+    class _Options(TypedDict, total=False):
+        """What `request` and its kin take beside method and URL; `request` explains them."""
+
+        stream: bool
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None
+        params: Mapping[str, object] | Sequence[tuple[str, object]] | None
+        json: object
+        content: bytes | bytearray | memoryview | str | None
+        timeout: float | None
+        idle_timeout: float | None
+        verify: bool | str | os.PathLike[str] | ssl.SSLContext
+        proxy: str | None
+        uds: str | os.PathLike[str] | None
+        follow_redirects: bool
+        max_redirects: int
 
 __all__ = [
     "ASGITransport", "AsyncExchange", "AsyncResponse", "BodyError", "CertificateError", "ConnectError", "Exchange",
@@ -139,8 +157,14 @@ class URL:
         text = text.strip(" ")
         match = _URL.fullmatch(text) if not _CONTROL.search(text) else None
         if match is None:
-            raise InvalidRequestError("not a URL of the form http(s)://host[:port][/path][?query], or one with control"
-                                      " characters")  # fmt: skip
+            why = "not a URL of the form http(s)://host[:port][/path][?query]"
+            if _CONTROL.search(text):
+                why = "the URL has control characters"
+            elif not re.match("https?://", text, re.IGNORECASE):
+                why = "the URL does not begin with http:// or https://"
+            elif re.match("https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)", text, re.IGNORECASE):
+                why = "the URL has an IPv6 address without brackets"
+            raise InvalidRequestError(why)
         scheme, self.userinfo, host, port, target = match.groups()
         self.scheme = scheme.lower()
         self.host = _host(host)
@@ -204,22 +228,26 @@ class Request:
 
     __slots__ = ("content", "headers", "method", "url")
 
-    def __init__(self, method: str, url: str | URL, headers: Any = None, content: bytes | None = None) -> None:
+    def __init__(self, method: str, url: str | URL, headers: Any = None, content: bytes | str | None = None) -> None:
         if not _TOKEN.fullmatch(method):
             raise InvalidRequestError("the method is not a token (RFC 9110, 9.1)")
-        if not isinstance(content, (bytes, bytearray, memoryview, type(None))):
-            raise TypeError("content is bytes")
+        if not isinstance(content, (bytes, bytearray, memoryview, str, type(None))):
+            raise TypeError(f"content is bytes or str, not {type(content).__name__}; for JSON: json=")
+        if isinstance(content, str):
+            content = content.encode()
         self.method = method
         self.url = url if isinstance(url, URL) else URL(url)
         self.content = None if content is None else bytes(content)
         self.headers: list[tuple[str, str]] = []
         for name, value in headers.items() if hasattr(headers, "items") else headers or ():
-            if not isinstance(name, str) or not isinstance(value, str):
-                raise TypeError("names and values of headers are strings")
+            if not isinstance(name, str):
+                raise TypeError(f"the name of a header is {type(name).__name__}, not a string")
             if not _TOKEN.fullmatch(name):
                 raise InvalidRequestError(f"{_shown(name[:40])!r} is not the name of a header")
             if name.lower() in _OURS:
                 raise InvalidRequestError(f"the header {name} is for this client to set")
+            if not isinstance(value, str):
+                raise TypeError(f"the value of the header {name} is {type(value).__name__}, not a string")
             if not _FIELD_VALUE.fullmatch(value):
                 raise InvalidRequestError(f"the header {name} has control characters or some beyond Latin-1")
             self.headers.append((name, value.strip(" \t")))
@@ -1346,10 +1374,10 @@ class Exchange:
     """
 
     def __init__(
-        self, verify: Any = True, proxy: str | None = None, uds: str | None = None, follow_redirects: bool = True,
-        idle_timeout: float | None = None, max_redirects: int = 20,
+        self, verify: Any = True, proxy: str | None = None, uds: str | os.PathLike[str] | None = None,
+        follow_redirects: bool = True, idle_timeout: float | None = None, max_redirects: int = 20,
     ) -> None:  # fmt: skip
-        self._verify, self._proxy, self._uds = verify, proxy, uds
+        self._verify, self._proxy, self._uds = verify, proxy, uds and os.fspath(uds)
         self._max_redirects = max_redirects if follow_redirects else -1
         self._idle = idle_timeout
         self._wire: Any = None
@@ -1515,7 +1543,7 @@ class AsyncExchange(Exchange):
 def check(verify: Any, proxy: Any, uds: Any) -> None:
     """Raise `ValueError` or `TypeError` now for what `Exchange` could not use."""
     if not (isinstance(proxy, (str, type(None))) and isinstance(uds, (str, os.PathLike, type(None)))):
-        raise TypeError("proxy and uds are strings")
+        raise TypeError("proxy is a string, uds a string or a path")
     if not isinstance(verify, bool):
         _context(verify)
     if proxy:
@@ -1528,9 +1556,9 @@ def check(verify: Any, proxy: Any, uds: Any) -> None:
 
 
 async def _request(
-    exchange: Callable[..., Exchange], method: str, url: str, *, stream: bool, headers: Any = None, params: Any = None,
-    json: Any = None, content: bytes | str | None = None, timeout: float | None = 30.0,
-    idle_timeout: float | None = 300.0, verify: Any = True, proxy: str | None = None, uds: str | None = None,
+    exchange: Callable[..., Exchange], method: str, url: str, *, stream: bool = False, headers: Any = None,
+    params: Any = None, json: Any = None, content: Any = None, timeout: float | None = 30.0,
+    idle_timeout: float | None = 300.0, verify: Any = True, proxy: str | None = None, uds: Any = None,
     follow_redirects: bool = True, max_redirects: int = 20,
 ) -> Any:  # fmt: skip
     """What both worlds make of the options."""
@@ -1546,7 +1574,7 @@ async def _request(
         url, hash, fragment = url.strip(" ").partition("#")
         url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
     check(verify, proxy, uds)
-    request = Request(method, url, headers, content.encode() if isinstance(content, str) else content)
+    request = Request(method, url, headers, content)
     if json is not None and not any(name.lower() == "content-type" for name, _ in request.headers):
         request.headers.append(("Content-Type", "application/json"))
     opened = exchange(verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
@@ -1556,7 +1584,10 @@ async def _request(
     return response
 
 
-def request(method: str, url: str, *, stream: bool = False, **options: Any) -> Response:
+_request.__qualname__ = "request"  # by which Python names it when there is no such option
+
+
+def request(method: str, url: str, **options: Unpack[_Options]) -> Response:
     """Send a request and return its `Response`; with `stream=True` before its body, which is then read as it arrives.
 
     headers: mapping or pairs. params: appended to the query. json, or content (bytes, or str as UTF-8): the body.
@@ -1569,30 +1600,30 @@ def request(method: str, url: str, *, stream: bool = False, **options: Any) -> R
     `ProtocolError`, `CertificateError`, `RedirectError`, `BodyError` (`ConnectionError`s); `RequestTimeout`
     (a `TimeoutError`).
     """
-    return _run(_request(Exchange, method, url, stream=stream, **options))  # type: ignore[no-any-return]
+    return _run(_request(Exchange, method, url, **options))  # type: ignore[no-any-return]
 
 
-def get(url: str, **options: Any) -> Response:
+def get(url: str, **options: Unpack[_Options]) -> Response:
     """`request` with GET: `with get(url, stream=True) as response: ...`"""
     return request("GET", url, **options)
 
 
-def post(url: str, **options: Any) -> Response:
+def post(url: str, **options: Unpack[_Options]) -> Response:
     """`request` with POST."""
     return request("POST", url, **options)
 
 
-async def async_request(method: str, url: str, *, stream: bool = False, **options: Any) -> AsyncResponse:
+async def async_request(method: str, url: str, **options: Unpack[_Options]) -> AsyncResponse:
     """`request` on asyncio: `async with await async_request(method, url, stream=True) as response: ...`"""
-    return await _request(AsyncExchange, method, url, stream=stream, **options)  # type: ignore[no-any-return]
+    return await _request(AsyncExchange, method, url, **options)  # type: ignore[no-any-return]
 
 
-async def async_get(url: str, **options: Any) -> AsyncResponse:
+async def async_get(url: str, **options: Unpack[_Options]) -> AsyncResponse:
     """`async_request` with GET."""
     return await async_request("GET", url, **options)
 
 
-async def async_post(url: str, **options: Any) -> AsyncResponse:
+async def async_post(url: str, **options: Unpack[_Options]) -> AsyncResponse:
     """`async_request` with POST."""
     return await async_request("POST", url, **options)
 

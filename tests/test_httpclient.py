@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import base64
 import contextlib
 import gc
+import inspect
 import json
 import os
+import pathlib
 import signal
 import socket
 import sys
@@ -322,6 +325,13 @@ class Requests(World):
                 self.assertEqual((json.loads(one.body), one.header("Content-Type")), ({"a": "é"}, "application/json"))
                 self.assertEqual((two.body, two.header("Content-Type")), (b"\0\r\n\r\n", "a/b"))
 
+    def test_kinds_of_content(self) -> None:
+        body = "é✓".encode()
+        for content in (body, bytearray(body), memoryview(body), body.decode()):
+            with self.subTest(type(content)), Server(HERE) as server:
+                self.request("POST", server.url, content=content)
+                self.assertEqual(server.requests[0].body, body)
+
     def test_a_body_larger_than_all_buffers(self) -> None:
         def script(conn: Connection) -> None:
             conn.wait("go")
@@ -381,7 +391,9 @@ class Addresses(World):
                 self.fetch(f"http://[fe80::1%25{zone}]/")
 
     def test_unix_socket(self) -> None:
-        with Server(HERE, HERE, family="unix") as server:
+        with Server(HERE, HERE, HERE, family="unix") as server:
+            self.assertEqual(self.fetch("http://any.test/", uds=pathlib.Path(server.path)).data, ["here"])
+            server.requests.clear()
             self.assertEqual(self.fetch("http://any.test/path", uds=server.path).data, ["here"])
             self.assertEqual(server.requests[0].header("Host"), "any.test")
             self.assertEqual(server.requests[0].target, "/path")
@@ -546,6 +558,40 @@ class Injection(World):
             with self.subTest(host), self.assertRaises(ValueError):
                 self.request("GET", f"http://{host}/")
 
+    def test_messages(self) -> None:
+        """They say what is wrong with what, and show nothing of it."""
+        for url, part in (
+            ("127.0.0.1/s3cret", "the URL does not begin with http:// or https://"),
+            ("ftp://s3cret@host/", "the URL does not begin with http:// or https://"),
+            ("", "the URL does not begin with http:// or https://"),
+            ("http:/s3cret", "the URL does not begin with http:// or https://"),
+            ("http://user:s3cret@/", "not a URL of the form"),
+            ("http://user:s3cret@[::1/", "not a URL of the form"),
+            ("http://::1:8080/s3cret", "IPv6 address without brackets"),
+            ("https://s3cret@fe80::1/", "IPv6 address without brackets"),
+            ("http://host/\ns3cret", "the URL has control characters"),
+            ("http://ho st/s3cret", "the host name"),
+        ):
+            with self.subTest(url):
+                with self.assertRaises(InvalidRequestError) as caught:
+                    self.request("GET", url)
+                self.assertIn(part, str(caught.exception))
+                self.assertNotIn("s3cret", str(caught.exception))
+        options: dict[str, Any]
+        for options, part in (
+            ({"headers": {"Authorization": None}}, "value of the header Authorization is NoneType, not a string"),
+            ({"headers": {"X-Number": 1}}, "value of the header X-Number is int, not a string"),
+            ({"headers": {b"X": "y"}}, "name of a header is bytes, not a string"),
+            ({"content": {"a": "b"}}, "content is bytes or str, not dict; for JSON: json="),
+            ({"timout": 5}, "request() got an unexpected keyword argument 'timout'"),
+            ({"proxy": 1}, "proxy is a string"),
+            ({"uds": b"/tmp/x"}, "uds"),
+        ):
+            with self.subTest(part):
+                with self.assertRaises(TypeError) as wrong_type:
+                    self.request("POST", "http://127.0.0.1:1/", **options)
+                self.assertIn(part, str(wrong_type.exception))
+
     def test_what_is_encoded_may_be_anything(self) -> None:
         with Server(HERE) as server:
             self.get(server.url, params={"a\r\nb": "c\0d\r\n"})
@@ -679,6 +725,16 @@ class Interface(unittest.TestCase):
                 self.assertTrue(issubclass(error, HTTPClientError))
                 for base in bases:
                     self.assertTrue(issubclass(error, base))
+
+    def test_the_options_that_an_editor_shows_are_those_there_are(self) -> None:
+        source = ast.parse(inspect.getsource(httpclient))
+        shown = next(node for node in ast.walk(source) if isinstance(node, ast.ClassDef) and node.name == "_Options")
+        names = [line.target.id for line in shown.body if isinstance(line, ast.AnnAssign)]  # type: ignore[attr-defined]
+        taken = inspect.signature(httpclient._request).parameters.values()
+        self.assertEqual(names, [option.name for option in taken if option.kind is option.KEYWORD_ONLY])
+        for function in ("request", "get", "post", "async_request", "async_get", "async_post"):
+            annotation = inspect.signature(getattr(httpclient, function)).parameters["options"].annotation
+            self.assertEqual(annotation, "Unpack[_Options]")
 
     def test_shortcuts(self) -> None:
         with Server(HERE, HERE) as server:
