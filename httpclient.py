@@ -31,10 +31,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     import ssl
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
     from typing import Any, TypeVar
 
+    from typing_extensions import TypedDict, Unpack
+
     _T = TypeVar("_T")
+
+    class _Options(TypedDict, total=False):
+        """What `request` and its kin take beside method and URL; `request` explains them."""
+
+        stream: bool
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None
+        params: Mapping[str, object] | Sequence[tuple[str, object]] | None
+        json: object
+        content: bytes | bytearray | memoryview | str | None
+        timeout: float | None
+        idle_timeout: float | None
+        verify: bool | str | os.PathLike[str] | ssl.SSLContext
+        proxy: str | None
+        uds: str | os.PathLike[str] | None
+        follow_redirects: bool
+        max_redirects: int
 
 __all__ = [
     "ASGITransport", "AsyncExchange", "AsyncResponse", "BodyError", "CertificateError", "ConnectError", "Exchange",
@@ -88,7 +106,7 @@ class ProtocolError(HTTPClientError, ConnectionError):
 
 
 class CertificateError(HTTPClientError, ConnectionError):
-    """The server's certificate was not accepted."""
+    """The server's certificate was not accepted, or the server did not accept the client's or its lack of one."""
 
     fatal = True
 
@@ -120,7 +138,7 @@ def _shown(text: str) -> str:
 # --- what is sent -----------------------------------------------------------------------------------------------
 
 _URL = re.compile(
-    r"(?i:(https?))://(?:([^/?#]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?([/?][^#]*)?(?:#.*)?"
+    r"(?i:(https?))://(?:([^/?#\\]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?([/?][^#]*)?(?:#.*)?"
 )
 _UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")  # neither reserved nor unreserved (RFC 3986, 2.2, 2.3), nor "%"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -137,15 +155,22 @@ class URL:
     __slots__ = ("authority", "host", "origin", "port", "scheme", "target", "userinfo")
 
     def __init__(self, text: str) -> None:
+        text = text.strip(" ")
         match = _URL.fullmatch(text) if not _CONTROL.search(text) else None
         if match is None:
-            raise InvalidRequestError("not a URL of the form http(s)://host[:port][/path][?query], or one with control"
-                                      " characters")  # fmt: skip
+            why = "not a URL of the form http(s)://host[:port][/path][?query]"
+            if _CONTROL.search(text):
+                why = "the URL has control characters"
+            elif not re.match("https?://", text, re.IGNORECASE):
+                why = "the URL does not begin with http:// or https://"
+            elif re.match("https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)", text, re.IGNORECASE):
+                why = "the URL has an IPv6 address without brackets"
+            raise InvalidRequestError(why)
         scheme, self.userinfo, host, port, target = match.groups()
         self.scheme = scheme.lower()
         self.host = _host(host)
         default = 443 if self.scheme == "https" else 80
-        self.port = int(port[:6]) if port else default
+        self.port = _port(port) if port else default
         if not 0 < self.port < 65536:
             raise InvalidRequestError("the port of a URL is a number from 1 to 65535")
         self.origin = (self.scheme, self.host, self.port)
@@ -162,14 +187,22 @@ class URL:
         return f"{self.scheme}://{self.authority}{self.target.partition('?')[0]}"
 
 
+def _port(digits: str) -> int:
+    """Leading zeros do no harm; a number beyond all bounds would take int() long."""
+    return int(digits.lstrip("0")[:6] or 0)
+
+
 def _host(host: str) -> str:
     if host[0] == "[":
         address, percent, zone = host[1:-1].partition("%")
+        zone = zone.removeprefix("25")
         try:
             socket.inet_pton(socket.AF_INET6, address)
         except OSError:
             raise InvalidRequestError("the address in brackets is not IPv6") from None
-        return address.lower() + (percent and "%" + zone.removeprefix("25"))
+        if percent and not re.fullmatch(r"[\w-]{1,15}(\.[\w-]{1,15}){0,2}", zone, re.ASCII):
+            raise InvalidRequestError("the zone of the IPv6 address is not the name of an interface")
+        return address.lower() + (percent and "%" + zone)
     if not host.isascii():
         if set(host) & set("ßς\u200c\u200d"):  # IDNA 2003, which is in the library, would go elsewhere than browsers
             raise InvalidRequestError("host names with ß, ς, ZWJ, ZWNJ: give them in their ASCII form (xn--...)")
@@ -196,22 +229,26 @@ class Request:
 
     __slots__ = ("content", "headers", "method", "url")
 
-    def __init__(self, method: str, url: str | URL, headers: Any = None, content: bytes | None = None) -> None:
+    def __init__(self, method: str, url: str | URL, headers: Any = None, content: bytes | str | None = None) -> None:
         if not _TOKEN.fullmatch(method):
             raise InvalidRequestError("the method is not a token (RFC 9110, 9.1)")
-        if not isinstance(content, (bytes, bytearray, memoryview, type(None))):
-            raise TypeError("content is bytes")
+        if not isinstance(content, (bytes, bytearray, memoryview, str, type(None))):
+            raise TypeError(f"content is bytes or str, not {type(content).__name__}; for JSON: json=")
+        if isinstance(content, str):
+            content = content.encode()
         self.method = method
         self.url = url if isinstance(url, URL) else URL(url)
         self.content = None if content is None else bytes(content)
         self.headers: list[tuple[str, str]] = []
         for name, value in headers.items() if hasattr(headers, "items") else headers or ():
-            if not isinstance(name, str) or not isinstance(value, str):
-                raise TypeError("names and values of headers are strings")
+            if not isinstance(name, str):
+                raise TypeError(f"the name of a header is {type(name).__name__}, not a string")
             if not _TOKEN.fullmatch(name):
                 raise InvalidRequestError(f"{_shown(name[:40])!r} is not the name of a header")
             if name.lower() in _OURS:
                 raise InvalidRequestError(f"the header {name} is for this client to set")
+            if not isinstance(value, str):
+                raise TypeError(f"the value of the header {name} is {type(value).__name__}, not a string")
             if not _FIELD_VALUE.fullmatch(value):
                 raise InvalidRequestError(f"the header {name} has control characters or some beyond Latin-1")
             self.headers.append((name, value.strip(" \t")))
@@ -279,33 +316,41 @@ class Request:
             absolute = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location)
             url = URL(location if absolute else urljoin(str(self.url), location))
         except ValueError as error:
-            shown = _shown(re.sub(r"//[^/?#]*@", "//", re.split("[?#]", location)[0])[:200])
+            shown = re.split("[?#]", location)[0]
+            shown = _shown(re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*:|)([/\\]*).*@", r"\1\2", shown)[:200])
             raise RedirectError(f"{shown!r} is not a place to go to: {error}") from None
         url.userinfo = None
         return url
 
 
-def _proxy(text: str) -> URL | None:
+def _proxy(text: str, source: str = "proxy=") -> URL | None:
     """The proxy that an option or a variable names."""
-    scheme, separator, _ = text.partition("://")
-    if separator and scheme.lower() != "http":
-        raise InvalidRequestError(f"proxies are http://host:port; {_shown(scheme)} proxies are not supported")
-    return URL(text if separator else "http://" + text) if text else None
+    text = text.strip(" \t")
+    scheme = re.match("([A-Za-z][A-Za-z0-9+.-]*)://", text)
+    try:
+        if scheme and scheme[1].lower() != "http":
+            raise InvalidRequestError(f"proxies are http://host:port; {scheme[1]} proxies are not supported")
+        return URL(text if scheme else "http://" + text) if text else None
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"the address of the proxy ({source}): {error}") from None
 
 
 def _proxy_for(url: URL, option: str | None) -> URL | None:
     """`option`, or what the environment says of this URL."""
-    if option is None:
-        option = _variable(f"{url.scheme}_proxy") or _variable("all_proxy")
-        if option and any(_matches(url, rule) for rule in re.split(r"[\s,]+", _variable("no_proxy").lower())):
-            return None
-    return _proxy(option)
+    if option is not None:
+        return _proxy(option)
+    source, address = _variable(f"{url.scheme}_proxy", "all_proxy")
+    if address and any(_matches(url, rule) for rule in re.split(r"[\s,]+", _variable("no_proxy")[1].lower())):
+        return None
+    return _proxy(address, source)
 
 
-def _variable(name: str) -> str:
-    if name == "http_proxy" and "REQUEST_METHOD" in os.environ:
-        return os.environ.get(name, "")  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
-    return os.environ.get(name) or os.environ.get(name.upper()) or ""
+def _variable(*names: str) -> tuple[str, str]:
+    """The first of these that is set, in small letters or capitals, and its value."""
+    for name in [form for small in names for form in (small, small.upper())]:
+        if os.environ.get(name) and (name != "HTTP_PROXY" or "REQUEST_METHOD" not in os.environ):
+            return name, os.environ[name]  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
+    return "", ""
 
 
 def _matches(url: URL, rule: str) -> bool:
@@ -313,7 +358,7 @@ def _matches(url: URL, rule: str) -> bool:
     host = url.host.partition("%")[0].removesuffix(".")
     match = re.fullmatch(r"(?:\[(.*)\]|([^:]*))(?::([0-9]+))?", rule)
     if match is not None:
-        if match[3] and int(match[3][:6]) != url.port:
+        if match[3] and _port(match[3]) != url.port:
             return False
         rule = match[1] or match[2] or ""
     if "/" in rule or ":" in rule or re.fullmatch(r"[0-9.]+", rule):
@@ -330,7 +375,7 @@ def _matches(url: URL, rule: str) -> bool:
 # --- what is received: RFC 9112, without I/O --------------------------------------------------------------------
 
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
-_FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)")
+_FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
 _HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF is a line end here as RFC 9112, 2.2 lets a recipient have it
 _FOLD = re.compile(rb"\n[\t ]+")  # RFC 9112, 5.2: obs-fold, to be read as a space
 _sizes: dict[bytes, int] = {}  # of chunk lines met before
@@ -375,8 +420,8 @@ def _parse_fields(lines: bytes, kind: type[HTTPClientError]) -> list[tuple[str, 
     for line in _FOLD.sub(b" ", lines.replace(b"\r\n", b"\n")).split(b"\n")[:-1]:
         match = _FIELD_LINE.fullmatch(line)
         if match is None:
-            raise kind(f"the answer has a malformed header line: {line[:40]!r}")
-        parsed.append((match[1].decode("ascii"), match[2].rstrip(b" \t").decode("latin-1")))
+            raise kind(f"the answer has a malformed header line: {line.partition(b':')[0][:40]!r}")
+        parsed.append((match[1].decode("ascii"), match[2].strip(b" \t").decode("latin-1")))
     return parsed
 
 
@@ -394,7 +439,7 @@ class ResponseParser:
     """
 
     __slots__ = (
-        "_buffer", "_decoder", "_ended", "_error", "_framing", "_interim", "_left", "_method",
+        "_buffer", "_decoder", "_ended", "_error", "_framing", "_interim", "_left", "_method", "_searched",
         "coding", "headers", "http_version", "pending", "reason", "status_code",
     )  # fmt: skip
 
@@ -405,6 +450,7 @@ class ResponseParser:
         self.headers = Headers()
         self._method = method
         self._buffer = b""
+        self._searched = 0  # from here on it may hold the end of the head, or of the trailers
         self._ended = False  # no more bytes will come
         self.pending = False  # may `read` have something without being fed?
         self._interim = 0
@@ -419,7 +465,8 @@ class ResponseParser:
         self._ended = not data
         self.pending = True
         while self._framing == "head" and self._buffer:
-            end = _HEAD_END.search(self._buffer)
+            end = _HEAD_END.search(self._buffer, self._searched)
+            self._searched = 0 if end else len(self._buffer) - 2
             if (end.end() if end else len(self._buffer)) > _MAX_HEAD:
                 raise ProtocolError(f"the head of the answer is larger than {_MAX_HEAD} bytes")
             if not self._buffer.startswith(b"HTTP/1."[: len(self._buffer)]):
@@ -555,7 +602,8 @@ class ResponseParser:
                         raise BodyError(f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes")
                     break
                 if not size:  # the last chunk; the trailers behind it (7.1.2) are checked and dropped
-                    trailers = _HEAD_END.search(buffer, end)
+                    trailers = _HEAD_END.search(buffer, max(end, self._searched))
+                    self._searched = len(buffer) - position - 2
                     if (trailers.end() if trailers else len(buffer)) - end > _MAX_HEAD:
                         raise BodyError(f"the trailers of the body are larger than {_MAX_HEAD} bytes")
                     if trailers:
@@ -584,8 +632,6 @@ class _Decoder:
     """gzip and deflate as they stream (RFC 9110, 8.4.1), at most `_READ` bytes at a time: a bomb goes off slowly."""
 
     def __init__(self, coding: str) -> None:
-        if coding not in ("gzip", "x-gzip", "deflate"):
-            raise ProtocolError(f"content coding {_shown(coding[:40])!r} is not supported")
         self._coding = coding
         self._zlib: Any = None
         self._broken = False
@@ -598,6 +644,8 @@ class _Decoder:
         if self._broken:
             raise BodyError(f"the body is not valid {self._coding}")
         if self._zlib is None:
+            if self._coding not in ("gzip", "x-gzip", "deflate"):  # an empty body can be in any
+                raise ProtocolError(f"content coding {_shown(self._coding[:40])!r} is not supported")
             wbits = 31
             if self._coding == "deflate":  # servers send it with a head (RFC 1950, 2.2) and without, browsers take both
                 wbits = 15 if data[0] & 15 == 8 else -15
@@ -637,6 +685,8 @@ def _context(verify: Any) -> ssl.SSLContext:
     import ssl
 
     if isinstance(verify, ssl.SSLContext):
+        if verify.protocol == ssl.PROTOCOL_TLS_SERVER:
+            raise InvalidRequestError("verify is an ssl.SSLContext for servers: PROTOCOL_TLS_SERVER")
         return verify
     if not isinstance(verify, (bool, str, os.PathLike)):
         raise TypeError("verify is True, False, the path of a CA file or directory, or an ssl.SSLContext")
@@ -688,11 +738,28 @@ class _TLS:
             except ssl.SSLError as error:
                 await self._flush()  # the alert that tells the server
                 name = self._object.server_hostname
-                if isinstance(error, ssl.SSLCertVerificationError):
-                    why = f"{error.verify_message} [verify= takes the file of the CA that signed it]"
-                    raise CertificateError(f"the certificate of {name} was not accepted: {why}") from error
-                raise ConnectError(f"TLS with {name} failed: {error.reason}") from error
+                if re.search("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE", str(error)):
+                    raise ProtocolError(f"{name} does not speak TLS [is it http:// ?]") from error
+                hint = " [does it want a client certificate?]" if "HANDSHAKE_FAILURE" in str(error) else ""
+                failed = ConnectError(f"TLS with {name} failed: {error.reason or error}{hint}")
+                raise self._uncertified(error) or failed from error
         await self._flush()
+
+    def _uncertified(self, error: ssl.SSLError) -> CertificateError | None:
+        """What to raise if it is about certificates: the server's; ours, of which only alerts tell (RFC 8446, 6.2), in
+        TLS 1.3 when our handshake is over (4.4.2.4).
+        """
+        import ssl
+
+        name = self._object.server_hostname
+        if isinstance(error, ssl.SSLCertVerificationError):
+            unknown = 18 <= error.verify_code <= 21  # self-signed, or of an unknown issuer
+            why = error.verify_message + " [verify= takes the file of the CA that signed it]" * unknown
+            return CertificateError(f"the certificate of {name} was not accepted: {why}")
+        if re.search("ALERT.*(CERTIFICATE|UNKNOWN.CA)", str(error), re.IGNORECASE):
+            why = f"{error.reason or error} [verify= takes an ssl.SSLContext with load_cert_chain()]"
+            return CertificateError(f"{name} wants a client certificate that it accepts: {why}")
+        return None
 
     async def _flush(self) -> None:
         if self._outgoing.pending:
@@ -729,7 +796,8 @@ class _TLS:
                 break
             except ssl.SSLError as error:
                 if not pieces:
-                    raise BodyError(f"the connection was cut: {error.reason}") from error
+                    cut = BodyError(f"the connection was cut: {error.reason or error}")
+                    raise self._uncertified(error) or cut from error
         return b"".join(pieces)
 
 
@@ -1292,10 +1360,11 @@ class _Answer:
     def text(self) -> str:
         """The body as UTF-8 text, or in the charset the content type names; malformed bytes are replaced."""
         charset = re.search(r"charset=[\"']?([\w.:-]+)", self.headers.get("content-type", ""), re.IGNORECASE)
+        content = self.content
         try:
-            return self.content.decode(charset[1] if charset else "utf-8", "replace")
-        except LookupError:
-            return self.content.decode("utf-8", "replace")
+            return content.decode(charset[1] if charset else "utf-8", "replace")
+        except (LookupError, ValueError):  # not known, or one such as "idna", which is for other things
+            return content.decode("utf-8", "replace")
 
     def json(self) -> Any:
         """The body decoded as JSON; raises `ValueError` if it is not."""
@@ -1381,8 +1450,8 @@ class Exchange:
     """
 
     def __init__(
-        self, verify: Any = True, proxy: str | None = None, uds: str | None = None, follow_redirects: bool = True,
-        idle_timeout: float | None = None, max_redirects: int = 20,
+        self, verify: Any = True, proxy: str | None = None, uds: str | os.PathLike[str] | None = None,
+        follow_redirects: bool = True, idle_timeout: float | None = None, max_redirects: int = 20,
     ) -> None:  # fmt: skip
         self._verify, self._proxy, self._uds = verify, proxy, None if uds is None else os.fspath(uds)
         self._max_redirects = max_redirects if follow_redirects else -1
@@ -1426,31 +1495,30 @@ class Exchange:
         wire = self._wire = self._stream = self._new_wire(expires)
         if self._interrupted:
             raise _Closed
-        peer = proxy or url
-        kind, failed = ConnectError, f"cannot connect to {self._uds or peer.authority}"
+        peer, kind, name, failed = url, ConnectError, self._uds or url.authority, "cannot connect to %s"
         if proxy is not None:
-            kind, failed = ProxyError, f"cannot connect to the proxy {peer.authority}"
+            peer, kind, name = proxy, ProxyError, f"the proxy {proxy.authority}"
         try:
             await wire.connect(peer.host, peer.port, self._uds)
-            kind, failed = ConnectError, f"{peer.authority} closed the connection"
+            kind, failed = ConnectError, "%s closed the connection"
             if proxy is not None and url.scheme == "https":
                 await self._tunnel(url, proxy)
-                proxy = None
+                proxy, name = None, url.authority
             if url.scheme == "https":
                 self._stream = _TLS(wire, _context(self._verify), url.host)
                 await self._stream.handshake()
             await self._stream.send(request.encode(proxy))
             return await self._head(request.method)
         except RequestTimeout as error:
-            raise RequestTimeout(f"{peer.authority}: {error}") from error
+            raise RequestTimeout(f"{name}: {error}") from error
         except OSError as error:
             if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
                 raise
-            raise kind(f"{failed}: {_reason(error)}") from error
+            raise kind(f"{failed % name}: {_reason(error)}") from error
 
     async def _tunnel(self, url: URL, proxy: URL) -> None:
         """RFC 9110, 9.3.6: CONNECT."""
-        host = f"[{url.host}]" if ":" in url.host else url.host
+        host = f"[{url.host.partition('%')[0]}]" if ":" in url.host else url.host
         lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}"]
         if proxy.userinfo is not None:
             lines.append(f"Proxy-Authorization: {_basic(proxy.userinfo)}")
@@ -1554,7 +1622,7 @@ class AsyncExchange(Exchange):
 def check(verify: Any, proxy: Any, uds: Any) -> None:
     """Raise `ValueError` or `TypeError` now for what `Exchange` could not use."""
     if not (isinstance(proxy, (str, type(None))) and isinstance(uds, (str, os.PathLike, type(None)))):
-        raise TypeError("proxy and uds are strings")
+        raise TypeError("proxy is a string, uds a string or a path")
     if not isinstance(verify, bool):
         _context(verify)
     if proxy:
@@ -1567,9 +1635,9 @@ def check(verify: Any, proxy: Any, uds: Any) -> None:
 
 
 async def _request(
-    exchange: Callable[..., Exchange], method: str, url: str, *, stream: bool, headers: Any = None, params: Any = None,
-    json: Any = None, content: bytes | str | None = None, timeout: float | None = 30.0,
-    idle_timeout: float | None = 300.0, verify: Any = True, proxy: str | None = None, uds: str | None = None,
+    exchange: Callable[..., Exchange], method: str, url: str, *, stream: bool = False, headers: Any = None,
+    params: Any = None, json: Any = None, content: Any = None, timeout: float | None = 30.0,
+    idle_timeout: float | None = 300.0, verify: Any = True, proxy: str | None = None, uds: Any = None,
     follow_redirects: bool = True, max_redirects: int = 20,
 ) -> Any:  # fmt: skip
     """What both worlds make of the options."""
@@ -1582,10 +1650,10 @@ async def _request(
     if params:
         from urllib.parse import urlencode
 
-        url, hash, fragment = url.partition("#")
+        url, hash, fragment = url.strip(" ").partition("#")
         url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
     check(verify, proxy, uds)
-    request = Request(method, url, headers, content.encode() if isinstance(content, str) else content)
+    request = Request(method, url, headers, content)
     if json is not None and not any(name.lower() == "content-type" for name, _ in request.headers):
         request.headers.append(("Content-Type", "application/json"))
     opened = exchange(verify, proxy, uds, follow_redirects, idle_timeout, max_redirects)
@@ -1595,7 +1663,10 @@ async def _request(
     return response
 
 
-def request(method: str, url: str, *, stream: bool = False, **options: Any) -> Response:
+_request.__qualname__ = "request"  # by which Python names it when there is no such option
+
+
+def request(method: str, url: str, **options: Unpack[_Options]) -> Response:
     """Send a request and return its `Response`; with `stream=True` before its body, which is then read as it arrives.
 
     headers: mapping or pairs. params: appended to the query. json, or content (bytes, or str as UTF-8): the body.
@@ -1608,30 +1679,30 @@ def request(method: str, url: str, *, stream: bool = False, **options: Any) -> R
     `ProtocolError`, `CertificateError`, `RedirectError`, `BodyError` (`ConnectionError`s); `RequestTimeout`
     (a `TimeoutError`).
     """
-    return _run(_request(Exchange, method, url, stream=stream, **options))  # type: ignore[no-any-return]
+    return _run(_request(Exchange, method, url, **options))  # type: ignore[no-any-return]
 
 
-def get(url: str, **options: Any) -> Response:
+def get(url: str, **options: Unpack[_Options]) -> Response:
     """`request` with GET: `with get(url, stream=True) as response: ...`"""
     return request("GET", url, **options)
 
 
-def post(url: str, **options: Any) -> Response:
+def post(url: str, **options: Unpack[_Options]) -> Response:
     """`request` with POST."""
     return request("POST", url, **options)
 
 
-async def async_request(method: str, url: str, *, stream: bool = False, **options: Any) -> AsyncResponse:
+async def async_request(method: str, url: str, **options: Unpack[_Options]) -> AsyncResponse:
     """`request` on asyncio: `async with await async_request(method, url, stream=True) as response: ...`"""
-    return await _request(AsyncExchange, method, url, stream=stream, **options)  # type: ignore[no-any-return]
+    return await _request(AsyncExchange, method, url, **options)  # type: ignore[no-any-return]
 
 
-async def async_get(url: str, **options: Any) -> AsyncResponse:
+async def async_get(url: str, **options: Unpack[_Options]) -> AsyncResponse:
     """`async_request` with GET."""
     return await async_request("GET", url, **options)
 
 
-async def async_post(url: str, **options: Any) -> AsyncResponse:
+async def async_post(url: str, **options: Unpack[_Options]) -> AsyncResponse:
     """`async_request` with POST."""
     return await async_request("POST", url, **options)
 

@@ -8,7 +8,9 @@ import tracemalloc
 import unittest
 import zlib
 from collections.abc import Iterable
+from unittest import mock
 
+import httpclient
 from httpclient import BodyError, ConnectError, HTTPClientError, ProtocolError, ResponseParser
 from sse import SSEEventTooLargeError
 from tests.server import CHUNKED, LAST_CHUNK, Connection, Script, Server, chunk, head
@@ -183,6 +185,16 @@ class Framing(World):
     def test_malformed_heads(self) -> None:
         self.assert_outcome({name: held_open(data) for name, data in BAD_HEADS.items()}, "ProtocolError")
 
+    def test_a_malformed_header_is_named_without_its_value(self) -> None:
+        long = b"Set-Cookie" + b"x" * 30 + b"s3cret: a\0"
+        for line in (b"Set-Cookie: s3cret\x01", b"Set-Cookie: a\x01s3cret:", long):
+            for script in (OK + line + b"\r\n\r\n", head(CHUNKED) + b"0\r\n" + line + b"\r\n\r\n"):
+                with self.subTest(script), Server(script) as server:
+                    with self.assertRaises(HTTPClientError) as caught:
+                        self.fetch(server.url)
+                    self.assertIn("Set-Cookie", str(caught.exception))
+                    self.assertNotIn("s3cret", str(caught.exception))
+
     def test_malformed_chunks(self) -> None:
         scripts = {name: held_open(head(CHUNKED) + data) for name, data in BAD_CHUNKS.items()}
         self.assert_outcome(scripts, "BodyError")
@@ -218,6 +230,17 @@ class Framing(World):
             for name in GOOD:
                 with self.subTest(name):
                     self.assertEqual(self.fetch(server.url, verify=False).data, ["x"])
+
+    def test_lines_of_blanks(self) -> None:
+        """Malformed at their very end, which takes a careless pattern half a minute to find out."""
+        blanks = b" " * 65_000 + b"\0\r\n\r\n"
+        self.assert_outcome({"head": OK + b"a:" + blanks, "status line": OK[:-4] + blanks}, "ProtocolError")
+        scripts: dict[str, Script] = {
+            "trailer": head(CHUNKED) + b"0\r\na:" + blanks,
+            "chunk extension": head(CHUNKED) + b"9" + blanks,
+            "value of a chunk extension": head(CHUNKED) + b"9;a=" + blanks,
+        }
+        self.assert_outcome(scripts, "BodyError")
 
     def test_what_has_no_end(self) -> None:
         numbers = (b"X-%d: y\r\n" % number for number in itertools.count())
@@ -259,8 +282,17 @@ class Bodiless(World):
                     with self.get(server.url, stream=True) as response:
                         self.assertEqual(response.read(), b"")
 
+    def test_none_in_any_coding(self) -> None:
+        """What is not there need not be decoded."""
+        for coding in ("gzip", "br", "zstd"):
+            for script in (head("Content-Length: 0", f"Content-Encoding: {coding}"),
+                           head(CHUNKED, f"Content-Encoding: {coding}") + LAST_CHUNK,
+                           head(f"Content-Encoding: {coding}", status="204 x")):  # fmt: skip
+                with self.subTest(script), Server(script) as server:
+                    self.assertEqual(self.get(server.url).content, b"")
+
     def test_head(self) -> None:
-        for line in (LENGTH, CHUNKED, "X: y", "Content-Encoding: gzip"):
+        for line in (LENGTH, CHUNKED, "X: y", "Content-Encoding: gzip", "Content-Encoding: br"):
             with self.subTest(line=line), Server(held_open(head(line))) as server:
                 with self.request("HEAD", server.url, stream=True) as response:
                     self.assertEqual(([*response.iter_bytes()], response.status_code), ([], 200))
@@ -393,6 +425,49 @@ class CodingsStreamed(World):
             finally:
                 tracemalloc.stop()
         self.assertLess(peak, 16 * 2**20)
+
+
+class Pieces(unittest.TestCase):
+    """What comes in small pieces is not looked at again with each of them."""
+
+    FIELDS = b"a:\n" * 20_000
+
+    def outcome(self, parser: ResponseParser, data: bytes) -> bytes | None:
+        for position in range(len(data)):
+            parser.feed(data[position : position + 1])
+            if parser.status_code:
+                body = parser.read()
+        return body
+
+    def looked_at(self, start: bytes, end: bytes) -> int:
+        """How many bytes are searched for the end of head or trailers in all."""
+        pattern, looked = httpclient._HEAD_END, 0
+
+        def search(data: bytes, position: int = 0) -> object:
+            nonlocal looked
+            looked += len(data) - max(position, 0)
+            return pattern.search(data, position)
+
+        with mock.patch("httpclient._HEAD_END", mock.Mock(search=search)):
+            self.assertEqual(self.outcome(ResponseParser(), start + self.FIELDS + end), b"")
+        return looked
+
+    def test_a_head(self) -> None:
+        self.assertLess(self.looked_at(OK, b"Content-Length: 0\n\r\n"), 5 * len(self.FIELDS))
+
+    def test_trailers(self) -> None:
+        self.assertLess(self.looked_at(head(CHUNKED) + b"0\r\n", b"\r\n"), 5 * len(self.FIELDS))
+
+    def test_each_end_is_found_wherever_it_is_cut(self) -> None:
+        for end in (b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\n\n"):
+            start = OK[:-2] + b"\nTransfer-Encoding: chunked" + end + b"0\r\nX: y"
+            for size in range(1, len(start + end)):
+                parser = ResponseParser()
+                parser.feed(b"HTTP/1.1 103 x" + end + (start + end)[:size])
+                if parser.status_code:
+                    self.assertIsNone(parser.read())
+                parser.feed((start + end)[size:])
+                self.assertEqual(parser.read(), b"", (end, size))
 
 
 class ReadChunk(unittest.TestCase):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import base64
 import contextlib
 import gc
 import gzip
+import inspect
 import json
 import os
+import pathlib
 import signal
 import socket
 import sys
@@ -172,6 +175,9 @@ class Responses(World):
             ("text/plain; charset=UTF-8", "é\ufffd"),
             ("text/plain; charset=latin-1", "Ã©ÿ"),
             ("text/plain; charset=nonsense", "é\ufffd"),
+            ("text/plain; charset=idna", "é\ufffd"),
+            ("text/plain; charset=undefined", "é\ufffd"),
+            ("text/plain; charset=zlib", "é\ufffd"),
             ('text/plain; charset="utf-8"', "é\ufffd"),
         ):
             with self.subTest(type), Server(answer(b"\xc3\xa9\xff", type=type)) as server:
@@ -332,6 +338,13 @@ class Requests(World):
                 self.assertEqual((json.loads(one.body), one.header("Content-Type")), ({"a": "é"}, "application/json"))
                 self.assertEqual((two.body, two.header("Content-Type")), (b"\0\r\n\r\n", "a/b"))
 
+    def test_kinds_of_content(self) -> None:
+        body = "é✓".encode()
+        for content in (body, bytearray(body), memoryview(body), body.decode()):
+            with self.subTest(type(content)), Server(HERE) as server:
+                self.request("POST", server.url, content=content)
+                self.assertEqual(server.requests[0].body, body)
+
     def test_a_body_larger_than_all_buffers(self) -> None:
         def script(conn: Connection) -> None:
             conn.wait("go")
@@ -385,8 +398,15 @@ class Addresses(World):
         self.assertEqual(asked[0], "fe80::1%eth0")
         self.assertEqual(server.requests[0].header("Host"), f"[fe80::1]:{server.port}")
 
+    def test_an_ipv6_zone_that_cannot_be_one(self) -> None:
+        for zone in ("a" * 100, "", "ä", "a b", "a..b", ".", "a%20b", "1]["):
+            with self.subTest(zone), self.assertRaises(InvalidRequestError):
+                self.fetch(f"http://[fe80::1%25{zone}]/")
+
     def test_unix_socket(self) -> None:
-        with Server(HERE, HERE, family="unix") as server:
+        with Server(HERE, HERE, HERE, family="unix") as server:
+            self.assertEqual(self.fetch("http://any.test/", uds=pathlib.Path(server.path)).data, ["here"])
+            server.requests.clear()
             self.assertEqual(self.fetch("http://any.test/path", uds=server.path).data, ["here"])
             self.assertEqual(server.requests[0].header("Host"), "any.test")
             self.assertEqual(server.requests[0].target, "/path")
@@ -468,12 +488,32 @@ class Addresses(World):
                 ("http://service.test", "service.test"),
                 ("http://service.test:80", "service.test"),
                 ("http://service.test:", "service.test"),
+                ("http://service.test:00000000080", "service.test"),
+                ("http://service.test:0" + "0" * 5000 + "8080", "service.test:8080"),
                 ("http://service.test:443", "service.test:443"),
                 ("HTTP://service.test:8080", "service.test:8080"),
             ):
                 with self.subTest(url):
                     self.fetch(url)
                     self.assertEqual(server.requests[-1].header("Host"), host)
+
+    def test_ports_that_are_none(self) -> None:
+        for port in ("0", "0000000", "65536", "800000", "080000", "9" * 5000, "+80", " 80", "٨٠"):
+            with self.subTest(port), self.assertRaises(InvalidRequestError):
+                self.fetch(f"http://127.0.0.1:{port}/")
+
+    def test_blanks_around_a_url(self) -> None:
+        with Server(HERE, repeat=True) as server:
+            self.fetch(f"  {server.url}/a  ")
+            self.request("GET", f" {server.url}/a  ", params={"b": "c"})
+            self.assertEqual([request.target for request in server.requests], ["/a", "/a?b=c"])
+
+    def test_a_backslash_ends_no_user_info(self) -> None:
+        """Browsers take it for a slash, and would go to the host before it."""
+        with Server() as server:
+            for url in (f"http://127.0.0.1\\@{server.authority}/", f"http://a:b\\c@{server.authority}/"):
+                with self.subTest(url), self.assertRaises(InvalidRequestError):
+                    self.fetch(url)
 
     @unittest.skipUnless(sys.platform == "linux", "looks into /proc")
     def test_socket_options(self) -> None:
@@ -530,6 +570,40 @@ class Injection(World):
         for host in ("a\r\nb", "a\0b", "a b", "a\tb", "[::1]\n", "a\\b"):
             with self.subTest(host), self.assertRaises(ValueError):
                 self.request("GET", f"http://{host}/")
+
+    def test_messages(self) -> None:
+        """They say what is wrong with what, and show nothing of it."""
+        for url, part in (
+            ("127.0.0.1/s3cret", "the URL does not begin with http:// or https://"),
+            ("ftp://s3cret@host/", "the URL does not begin with http:// or https://"),
+            ("", "the URL does not begin with http:// or https://"),
+            ("http:/s3cret", "the URL does not begin with http:// or https://"),
+            ("http://user:s3cret@/", "not a URL of the form"),
+            ("http://user:s3cret@[::1/", "not a URL of the form"),
+            ("http://::1:8080/s3cret", "IPv6 address without brackets"),
+            ("https://s3cret@fe80::1/", "IPv6 address without brackets"),
+            ("http://host/\ns3cret", "the URL has control characters"),
+            ("http://ho st/s3cret", "the host name"),
+        ):
+            with self.subTest(url):
+                with self.assertRaises(InvalidRequestError) as caught:
+                    self.request("GET", url)
+                self.assertIn(part, str(caught.exception))
+                self.assertNotIn("s3cret", str(caught.exception))
+        options: dict[str, Any]
+        for options, part in (
+            ({"headers": {"Authorization": None}}, "value of the header Authorization is NoneType, not a string"),
+            ({"headers": {"X-Number": 1}}, "value of the header X-Number is int, not a string"),
+            ({"headers": {b"X": "y"}}, "name of a header is bytes, not a string"),
+            ({"content": {"a": "b"}}, "content is bytes or str, not dict; for JSON: json="),
+            ({"timout": 5}, "request() got an unexpected keyword argument 'timout'"),
+            ({"proxy": 1}, "proxy is a string"),
+            ({"uds": b"/tmp/x"}, "uds"),
+        ):
+            with self.subTest(part):
+                with self.assertRaises(TypeError) as wrong_type:
+                    self.request("POST", "http://127.0.0.1:1/", **options)
+                self.assertIn(part, str(wrong_type.exception))
 
     def test_what_is_encoded_may_be_anything(self) -> None:
         with Server(HERE) as server:
@@ -734,6 +808,16 @@ class Interface(unittest.TestCase):
                 self.assertTrue(issubclass(error, HTTPClientError))
                 for base in bases:
                     self.assertTrue(issubclass(error, base))
+
+    def test_the_options_that_an_editor_shows_are_those_there_are(self) -> None:
+        source = ast.parse(inspect.getsource(httpclient))
+        shown = next(node for node in ast.walk(source) if isinstance(node, ast.ClassDef) and node.name == "_Options")
+        names = [line.target.id for line in shown.body if isinstance(line, ast.AnnAssign)]  # type: ignore[attr-defined]
+        taken = inspect.signature(httpclient._request).parameters.values()
+        self.assertEqual(names, [option.name for option in taken if option.kind is option.KEYWORD_ONLY])
+        for function in ("request", "get", "post", "async_request", "async_get", "async_post"):
+            annotation = inspect.signature(getattr(httpclient, function)).parameters["options"].annotation
+            self.assertEqual(annotation, "Unpack[_Options]")
 
     def test_shortcuts(self) -> None:
         with Server(HERE, HERE) as server:

@@ -6,13 +6,26 @@ import base64
 import contextlib
 import os
 import socket
+import sys
+import unittest
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-from httpclient import ConnectError, HTTPClientError, ProxyError, RequestTimeout
+from httpclient import ConnectError, HTTPClientError, InvalidRequestError, ProxyError, RequestTimeout
 from sse import SSEHTTPError
-from tests.server import CA, Connection, Script, Server, answer, redirect, refused_port, silent, stream
+from tests.server import (
+    CA,
+    Connection,
+    Script,
+    Server,
+    answer,
+    redirect,
+    refused_port,
+    silent,
+    stream,
+    unanswered_port,
+)
 from tests.worlds import World, in_all_ways, in_both_worlds
 
 PROXIED = answer("data: proxied\n\n")
@@ -94,6 +107,11 @@ class Given(World):
                 self.assertEqual(self.fetch("https://[::1]:4433/", proxy=proxy.url, verify=CA).data, ["proxied"])
                 self.assertEqual(proxy.requests[0].target, "[::1]:4433")
 
+    def test_an_ipv6_zone_is_none_of_its_business(self) -> None:
+        with Server(tunnel()) as proxy:
+            self.fetch("https://[::1%25eth0]/", proxy=proxy.url, verify=CA)
+            self.assertEqual((proxy.requests[0].target, proxy.requests[0].header("Host")), ("[::1]:443", "[::1]:443"))
+
     def test_certificates_are_those_of_the_target(self) -> None:
         with Server(tunnel()) as proxy, self.assertRaises(HTTPClientError) as caught:
             self.fetch("https://service.test/", proxy=proxy.url, verify=CA)
@@ -164,8 +182,56 @@ class Failing(World):
 
     def test_a_proxy_that_never_answers(self) -> None:
         for url in ("http://service.test/", "https://service.test/"):
-            with self.subTest(url), Server(silent) as proxy, self.assertRaises(RequestTimeout):
-                self.fetch(url, proxy=proxy.url, timeout=0.1)
+            with self.subTest(url), Server(silent) as proxy:
+                with self.assertRaises(RequestTimeout) as caught:
+                    self.fetch(url, proxy=proxy.url, timeout=0.1)
+                self.assertIn(f"the proxy {proxy.authority}", str(caught.exception))
+
+    @unittest.skipUnless(sys.platform == "linux", "other systems do not leave a full backlog unanswered")
+    def test_a_proxy_that_cannot_be_connected_to(self) -> None:
+        with unanswered_port() as port, self.assertRaises(RequestTimeout) as caught:
+            self.fetch("https://service.test/", proxy=f"127.0.0.1:{port}", timeout=0.1)
+        self.assertIn(f"the proxy 127.0.0.1:{port}", str(caught.exception))
+
+    def test_what_fails_behind_a_tunnel_has_the_name_of_the_server(self) -> None:
+        def ends(name: str, secure: bool) -> Script:
+            def script(conn: Connection) -> None:
+                conn.send("HTTP/1.1 200 OK\r\n\r\n")
+                if secure:
+                    conn.start_tls()
+                    conn.read_request()
+                getattr(conn, name)()
+
+            return script
+
+        for secure in (False, True):
+            for name in ("cut", "reset", "stall"):
+                with self.subTest(name, secure=secure), Server(ends(name, secure)) as proxy:
+                    with self.assertRaises(RequestTimeout if name == "stall" else ConnectError) as caught:
+                        self.fetch("https://localhost:8443/", proxy=proxy.url, verify=CA, timeout=0.5)
+                    self.assertIn("localhost:8443", str(caught.exception))
+                    self.assertNotIn(proxy.authority, str(caught.exception))
+
+    def test_a_malformed_one_is_said_to_be_the_proxy(self) -> None:
+        for proxy in ("http://user:s3cret@proxy:port", "http://", "127.0.0.1:99999", "user:s3://cret@host", "a b"):
+            for variables in ({}, {"HTTP_PROXY": proxy}, {"all_proxy": proxy}):
+                with self.subTest(proxy, **variables), environment(**variables):
+                    with self.assertRaises(InvalidRequestError) as caught:
+                        self.fetch("http://service.test/", proxy=None if variables else proxy)
+                    text = str(caught.exception)
+                    self.assertRegex(text, f"the proxy .*{' '.join(variables) or 'proxy='}")
+                    self.assertNotRegex(text, "s3|cret")
+
+    def test_blanks_around_its_address(self) -> None:
+        for blanks in ("  {}  ", "\t{}"):
+            with Server(PROXIED, repeat=True) as proxy:
+                for address in (proxy.url, proxy.authority):
+                    text = blanks.format(address)
+                    self.assertEqual(self.fetch("http://service.test/", proxy=text).data, ["proxied"])
+                    with environment(HTTP_PROXY=text):
+                        self.assertEqual(self.fetch("http://service.test/").data, ["proxied"])
+        with Server(DIRECT) as server:
+            self.assertEqual(self.fetch(server.url, proxy=" ").data, ["direct"])
 
     def test_a_server_that_fails_behind_a_proxy_is_no_fault_of_the_proxy(self) -> None:
         def cut(conn: Connection) -> None:
@@ -248,6 +314,7 @@ class Environment(World):
             for value, expected in (
                 ("127.0.0.1", "direct"),
                 (f"127.0.0.1:{server.port}", "direct"),
+                (f"127.0.0.1:000000{server.port}", "direct"),
                 ("127.0.0.1:1", "proxied"),
                 ("127.0.0.0/8", "direct"),
                 ("127.0.0.1/32", "direct"),

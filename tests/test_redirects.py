@@ -146,6 +146,8 @@ class Following(World):
             "http://fa\u00df.de/",
             "http://a..b/",
             "http://%/",
+            "http://127.0.0.1\\@127.0.0.1/",
+            "http://[fe80::1%25" + "a" * 100 + "]/",
         ):
             with self.subTest(location), Server(redirect(location)) as server:
                 with self.assertRaises(RedirectError) as caught:
@@ -180,6 +182,24 @@ class Following(World):
         for part in ("/start", "/one", "/two", "/three", "elsewhere"):
             self.assertIn(part, text)
         self.assertNotIn("s3cret", text + repr(caught.exception))
+
+    def test_nor_secrets_of_what_is_no_url(self) -> None:
+        for location in (
+            "https:/user:s3cret@host/there",
+            "http:user:s3cret@host/there",
+            "http:user:s3cret@a@host/there",
+            "http:\\\\user:s3cret@host/there",
+            "http://user:s3/cret@host/there",
+            "user:s3cret@host/there",
+            "//user:s3cret@host:port/there",
+            "ftp://user:s3cret@host/there?s3cret@s3cret",
+        ):
+            with self.subTest(location), Server(redirect(location)) as server:
+                with self.assertRaises(RedirectError) as caught:
+                    self.fetch(server.url)
+                self.assertIn("host", str(caught.exception))
+                self.assertIn("there", str(caught.exception))
+                self.assertNotRegex(str(caught.exception), "s3|cret")
 
     def test_to_where_nobody_listens(self) -> None:
         port = refused_port()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import ssl
@@ -10,8 +11,8 @@ import sys
 from typing import Any
 
 import httpclient
-from httpclient import CertificateError, HTTPClientError
-from tests.server import CA, CERTS, Connection, Server, answer, stream
+from httpclient import CertificateError, ConnectError, HTTPClientError, ProtocolError
+from tests.server import CA, CERTS, Connection, Gone, Server, answer, server_context, stream
 from tests.worlds import World, in_all_ways, in_both_worlds
 
 HERE = answer("data: here\n\n")
@@ -39,21 +40,22 @@ class Certificates(World):
             self.assertEqual(self.fetch(server.url, verify=CA).data, ["here"])
 
     def test_not_trusted(self) -> None:
-        for certificate, verify in (
-            ("server", True),
-            ("selfsigned", True),
-            ("selfsigned", CA),
-            ("expired", CA),
-            ("wrong", CA),
-            ("wrong", client_context()),
-            ("server", str(CERTS / "selfsigned.pem")),
+        unknown, other = True, False
+        for certificate, verify, issuer in (
+            ("server", True, unknown),
+            ("selfsigned", True, unknown),
+            ("selfsigned", CA, unknown),
+            ("expired", CA, other),
+            ("wrong", CA, other),
+            ("wrong", client_context(), other),
+            ("server", str(CERTS / "selfsigned.pem"), unknown),
         ):
             with self.subTest(certificate, verify=verify), Server(HERE, tls=certificate) as server:
                 with self.assertRaises(CertificateError) as caught:
                     self.fetch(server.url, verify=verify)
                 self.assertIs(caught.exception.fatal, True)
                 self.assertIsInstance(caught.exception, ConnectionError)
-                self.assertIn("verify", str(caught.exception))
+                self.assertEqual("[verify= takes the file of the CA" in str(caught.exception), issuer is unknown)
                 self.assertIn("127.0.0.1", str(caught.exception))
                 self.assertEqual(server.requests, [])
 
@@ -101,6 +103,49 @@ class Certificates(World):
                 self.fetch(server.url, verify=CA)
         self.assertEqual(len(server.requests), 1)
 
+    def test_a_client_certificate_that_is_missing(self) -> None:
+        """In TLS 1.3 the client hears of it after its handshake, in TLS 1.2 in various words."""
+        for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(CERTS / "server.pem")
+            context.load_verify_locations(CA)
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.maximum_version = version
+
+            def script(conn: Connection, context: ssl.SSLContext = context) -> None:
+                with contextlib.suppress(Gone):
+                    conn.start_tls(context)
+                with contextlib.suppress(OSError):  # what a server leaves unread when it closes resets the connection
+                    while os.read(conn.sock.fileno(), 65536):
+                        pass
+
+            with self.subTest(version), Server(script, read=False) as server:
+                with self.assertRaises(HTTPClientError) as caught:
+                    self.fetch(f"https://{server.authority}/", verify=CA)
+                self.assertIn("client certificate", str(caught.exception))
+                if version is ssl.TLSVersion.TLSv1_3:
+                    self.assertIsInstance(caught.exception, CertificateError)
+                    self.assertIn("load_cert_chain", str(caught.exception))
+
+    def test_a_client_certificate_that_is_not_accepted(self) -> None:
+        for description in (42, 43, 44, 45, 46, 48, 116):  # RFC 8446, 6.2
+
+            def script(conn: Connection, description: int = description) -> None:
+                conn.read()
+                conn.send(bytes([21, 3, 3, 0, 2, 2, description]))
+                conn.stall()
+
+            with self.subTest(description), Server(script, read=False) as server:
+                with self.assertRaises(CertificateError) as caught:
+                    self.fetch(f"https://{server.authority}/", verify=CA)
+                self.assertIn("load_cert_chain", str(caught.exception))
+
+    def test_a_context_that_is_for_servers(self) -> None:
+        with Server() as server, self.assertRaises(ValueError) as caught:
+            self.fetch(f"https://{server.authority}/", verify=server_context("server"))
+        self.assertIn("verify", str(caught.exception))
+        self.assertEqual(server.connections, [])
+
     def test_server_name_indication(self) -> None:
         names: list[str | None] = []
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -139,11 +184,22 @@ class Certificates(World):
             self.assertEqual((len(result.data[0]), len(server.requests[0].body)), (size, size))
 
     def test_a_server_that_speaks_no_tls(self) -> None:
-        for script in (answer(status="400 x"), b"", b"SSH-2.0-OpenSSH\r\n"):
-            with self.subTest(script), Server(script, read=False) as server:
-                with self.assertRaises(HTTPClientError) as caught:
+        for beginning in (answer(status="400 x"), b"<html></html>", b"SSH-2.0-OpenSSH\r\n"):
+
+            def script(conn: Connection, beginning: bytes = beginning) -> None:
+                conn.read()
+                conn.send(beginning)
+                conn.stall()
+
+            with self.subTest(beginning), Server(script, read=False) as server:
+                with self.assertRaises(ProtocolError) as caught:
                     self.fetch(f"https://{server.authority}/")
-                self.assertIsInstance(caught.exception, ConnectionError)
+                self.assertIn("127.0.0.1 does not speak TLS", str(caught.exception))
+                self.assertIs(caught.exception.fatal, True)
+
+    def test_a_server_that_closes(self) -> None:
+        with Server(lambda conn: None, read=False) as server, self.assertRaises(ConnectError):
+            self.fetch(f"https://{server.authority}/")
 
     def test_a_server_that_speaks_nothing_but_tls(self) -> None:
         with Server(HERE, tls=True) as server, self.assertRaises(HTTPClientError) as caught:
