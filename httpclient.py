@@ -345,6 +345,7 @@ class Headers(Mapping[str, str]):
         self._lines = tuple(lines)
 
     def get_list(self, name: str) -> list[str]:
+        """The value of each line of this name, in any case; none is an empty list."""
         name = name.lower()
         return [value for key, value in self._lines if key.lower() == name]
 
@@ -1190,6 +1191,7 @@ class _Answer:
         self.http_version, self.headers = parser.http_version, parser.headers
         self.url = str(url)  # the final one, without user-info and fragment
         self._content: bytes | None = None
+        self._begun = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code} {self.url.partition('?')[0]}>"
@@ -1209,7 +1211,7 @@ class _Answer:
     def content(self) -> bytes:
         """The body, which must have been read: without `stream=True` it was."""
         if self._content is None:
-            raise RuntimeError("the body is not read yet: stream=False, read() or aread()")
+            raise RuntimeError("the body was not read: stream=False, read() or aread()")
         return self._content
 
     @property
@@ -1227,12 +1229,26 @@ class _Answer:
 
         return json.loads(self.content)
 
+    def _begin(self) -> Callable[[], Coroutine[Any, Any, bytes]]:
+        """What gives the next piece of the body, or of what was kept of it."""
+        if self._content is not None:
+            kept = iter([self._content])
+
+            async def again() -> bytes:
+                return next(kept, b"")
+
+            return again
+        if self._begun:
+            raise RuntimeError("the body was already iterated over, or is being read; only read() and aread() keep it")
+        self._begun = True
+        return self._exchange.read
+
     async def _read(self) -> bytes:
-        """All of the body, however large; kept as `content`."""
+        """All of the body, however large; kept as `content`. `RuntimeError` if it was already iterated over."""
         if self._content is None:
-            pieces = []
+            read, pieces = self._begin(), []
             try:
-                while data := await self._exchange.read():
+                while data := await read():
                     pieces.append(data)
                 self._content = b"".join(pieces)
             finally:
@@ -1241,24 +1257,30 @@ class _Answer:
 
 
 class Response(_Answer):
-    """An answer whose body arrives when asked for; a context manager, `close()` works from any thread."""
+    """An answer whose body arrives when asked for, once; a context manager."""
 
     def iter_bytes(self) -> Iterator[bytes]:
-        """The decoded body in pieces as they arrive. Raises `BodyError` if it is cut, `RequestTimeout` on silence."""
-        while data := _run(self._exchange.read()):
+        """The decoded body in pieces as they arrive; once, or as often as wanted if it was read: then what is kept.
+
+        Raises `BodyError` if it is cut, `RequestTimeout` on silence, `ConnectError` after `close()`, `RuntimeError` if
+        it was already iterated over.
+        """
+        read = self._begin()
+        while data := _run(read()):
             yield data
 
     def iter_lines(self) -> Iterator[str]:
-        """The lines of the body without their ends (LF, CR, CRLF), each as soon as it is complete; UTF-8."""
-        lines = _Lines()
+        """`iter_bytes` by lines without their ends (LF, CR, CRLF), each as soon as it is complete; UTF-8."""
+        read, lines = self._begin(), _Lines()
         while not lines.ended:
-            yield from lines.feed(_run(self._exchange.read()))
+            yield from lines.feed(_run(read()))
 
     def read(self) -> bytes:
-        """All of the body, however large; kept as `content`."""
+        """All of the body, however large; kept as `content`. `RuntimeError` if it was already iterated over."""
         return _run(self._read())
 
     def close(self) -> None:
+        """Close the connection, from any thread and at once: who is reading gets a `ConnectError`."""
         self._exchange.interrupt()
 
     def __enter__(self) -> Response:
@@ -1273,19 +1295,21 @@ class AsyncResponse(_Answer):
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """As `Response.iter_bytes`."""
-        while data := await self._exchange.read():
+        read = self._begin()
+        while data := await read():
             yield data
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         """As `Response.iter_lines`."""
-        lines = _Lines()
+        read, lines = self._begin(), _Lines()
         while not lines.ended:
-            for line in lines.feed(await self._exchange.read()):
+            for line in lines.feed(await read()):
                 yield line
 
     aread = _Answer._read
 
     async def aclose(self) -> None:
+        """Close the connection, from any task: who is reading gets a `ConnectError`. A read body stays."""
         await self._exchange.release()
 
     async def __aenter__(self) -> AsyncResponse:
