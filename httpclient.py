@@ -1590,7 +1590,7 @@ def _answer_head(status: str, lines: Iterable[tuple[str, str]]) -> bytes:
     return "\r\n".join([f"HTTP/1.1 {status}", *fields, "", ""]).encode("latin-1")
 
 
-def _failed(error: Exception) -> RuntimeError:
+def _failed(error: BaseException) -> RuntimeError:
     """What the caller gets for an application's OSError, which would look like a lost connection."""
     return RuntimeError(f"the application failed: {type(error).__name__}: {error}")
 
@@ -1679,12 +1679,14 @@ class ASGITransport:
 
     The application runs as a task; each `send` waits until its piece is taken, so an endless endpoint streams. What
     it raises reaches the caller. `aclose()` gives it `http.disconnect`, and cancels it if it goes on.
-    As a context manager, `async with ASGITransport(app) as transport`, it runs the lifespan events too.
+    As a context manager, `async with ASGITransport(app) as transport`, it runs the lifespan events too: startup and
+    shutdown take the time they take, `RuntimeError` says that one failed, requests get the application's state.
     """
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self.app = app
         self._lifespan: Any = None
+        self._state: dict[str, Any] = {}
 
     async def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
@@ -1703,19 +1705,38 @@ class ASGITransport:
             "root_path": "", "query_string": query.encode(), "client": ("127.0.0.1", 0),
             "server": (request.url.host, request.url.port),
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in request.lines()],
+            "state": self._state.copy(),
         }  # fmt: skip
         body = {"type": "http.request", "body": request.content or b"", "more_body": False}
         return _ASGIWire(self.app, scope, body, {"type": "http.disconnect"})
 
     async def __aenter__(self) -> ASGITransport:
-        scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+        self._state = {}
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self._state}
         self._lifespan = _ASGIWire(self.app, scope, {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
-        await self._lifespan.sent("lifespan.startup.complete")
+        try:
+            await self._event("startup")
+        except BaseException:
+            await self._lifespan.release()
+            raise
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        await self._lifespan.release()
+        self._lifespan.gone.set()
+        try:
+            await self._event("shutdown")
+        except BodyError:
+            pass  # it left without a word
+        finally:
+            await self._lifespan.release()
         self._lifespan.check()
+
+    async def _event(self, event: str) -> None:
+        message = await self._lifespan.sent(f"lifespan.{event}.complete", f"lifespan.{event}.failed")
+        if message["type"].endswith("failed"):
+            await self._lifespan.release()
+            cause = self._lifespan.error()
+            raise RuntimeError(f"the application's {event} failed: {message.get('message', '')}") from cause
 
 
 _GRACE = 0.5  # seconds between the disconnect and the cancellation
@@ -1729,7 +1750,7 @@ class _ASGIWire:
 
         self._first, self._last = first, last
         self.closed = False
-        self._gone = asyncio.Event()  # the client
+        self.gone = asyncio.Event()  # the client
         self._messages: asyncio.Queue[Any] = asyncio.Queue()  # `None`: no more will come
         self._due = "http.response.start"
         self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
@@ -1737,7 +1758,7 @@ class _ASGIWire:
 
     async def _receive(self) -> Any:
         if self._first is None:
-            await self._gone.wait()
+            await self.gone.wait()
             return self._last  # gone is gone, however often it is asked
         first, self._first = self._first, None
         return first
@@ -1749,7 +1770,7 @@ class _ASGIWire:
         if not self.closed:
             await self._messages.join()
 
-    async def sent(self, kind: str) -> Any:
+    async def sent(self, *due: str) -> Any:
         """The application's next message. Raises what the application raised instead."""
         message = await self._messages.get()
         self._messages.task_done()
@@ -1759,17 +1780,20 @@ class _ASGIWire:
                 raise _Closed
             self.check()
             raise BodyError("the application ended before its answer was complete")
-        if message["type"] != kind:
-            raise RuntimeError(f"the application sent {message['type']!r} where {kind!r} is due")
+        if message["type"] not in due:
+            raise RuntimeError(f"the application sent {message['type']!r} where {due[0]!r} is due")
         return message
 
+    def error(self) -> BaseException | None:
+        """What the application, which has ended, raised."""
+        return None if self._task.cancelled() else self._task.exception()
+
     def check(self) -> None:
-        """Raise what the application raised."""
-        try:
-            if not self._task.cancelled():
-                self._task.result()
-        except (OSError, EOFError) as error:
+        error = self.error()
+        if isinstance(error, (OSError, EOFError)):
             raise _failed(error) from error
+        if error is not None:
+            raise error
 
     async def recv(self) -> bytes:
         while self._due:
@@ -1786,7 +1810,7 @@ class _ASGIWire:
 
     def interrupt(self) -> None:
         self.closed = True
-        self._gone.set()
+        self.gone.set()
         while not self._messages.empty():  # who waits in `send` goes on
             self._messages.get_nowait()
             self._messages.task_done()
@@ -1796,8 +1820,9 @@ class _ASGIWire:
         import asyncio
 
         self.interrupt()
-        await asyncio.wait({self._task}, timeout=_GRACE)
-        self._task.cancel()
-        await asyncio.wait({self._task})
-        if not self._task.cancelled():
-            self._task.exception()  # it was told to stop: how it did is nobody's business
+        self._task.add_done_callback(lambda _: self.error())  # it was told to stop: how it does is nobody's business
+        try:
+            await asyncio.wait({self._task}, timeout=_GRACE)
+        finally:
+            self._task.cancel()
+            await asyncio.wait({self._task})

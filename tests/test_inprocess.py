@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
+from unittest import mock
 
 import sse
 from httpclient import ASGITransport, WSGITransport
@@ -277,6 +278,20 @@ class ASGI(AsyncWorld):
         self.run_async(cancel())
         self.assertEqual(app.running, 0)
 
+    def test_cancelled_while_it_is_left(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            await asyncio.sleep(1000)
+
+        async def main() -> None:
+            response = await ASGITransport(app)("GET", URL)
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(response.aclose(), 0.02)
+
+        app = App(respond)
+        self.run_async(main())
+        self.assertEqual((app.running, app.left), (0, ["CancelledError"]))
+
     def test_many_at_once(self) -> None:
         app = App(until_disconnected)
         transport = ASGITransport(app)
@@ -295,6 +310,134 @@ class ASGI(AsyncWorld):
 
         self.assertEqual(self.run_async(main()), [["a", "b"]] * 20)
         self.assertEqual((len(app.scopes), app.running), (20, 0))
+
+
+Lifespan = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+def failing(event: str, *, raising: bool = False) -> Lifespan:
+    """An application whose startup or shutdown fails."""
+
+    async def lifespan(scope: Message, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != f"lifespan.{event}":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": f"lifespan.{event}.failed", "message": "no database"})
+        if raising:
+            raise Oops
+
+    return lifespan
+
+
+class ASGILifespan(AsyncWorld):
+    async def run_lifespan(self, app: Any) -> None:
+        async with ASGITransport(app):
+            await asyncio.sleep(0)
+
+    def test_state(self) -> None:
+        """What the application keeps in it reaches every request, each in a dictionary of its own."""
+        connection = object()
+        states: list[Message] = []
+
+        async def app(scope: Message, receive: Receive, send: Send) -> None:
+            if scope["type"] == "lifespan":
+                await receive()
+                scope["state"].update(connection=connection)
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                await send({"type": "lifespan.shutdown.complete"})
+            else:
+                states.append(dict(scope["state"]))
+                scope["state"]["more"] = 1
+                await whole(scope, receive, send)
+
+        async def main() -> None:
+            async with ASGITransport(app) as transport:
+                for _ in range(2):
+                    async with await transport("GET", URL) as response:
+                        await response.aread()
+
+        self.run_async(main())
+        self.assertEqual(states, [{"connection": connection}] * 2)
+
+    def test_failed(self) -> None:
+        for event in ("startup", "shutdown"):
+            for raising in (False, True):
+                with self.subTest(event, raising=raising):
+                    with self.assertRaisesRegex(RuntimeError, f"{event}.*no database") as caught:
+                        self.run_async(self.run_lifespan(failing(event, raising=raising)))
+                    self.assertIs(type(caught.exception.__cause__), Oops if raising else type(None))
+
+    def test_raised(self) -> None:
+        async def at_startup(scope: Message, receive: Receive, send: Send) -> None:
+            raise Oops
+
+        async def at_shutdown(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            raise Oops
+
+        async def at_the_end(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            raise Oops
+
+        for app in (at_startup, at_shutdown, at_the_end):
+            with self.subTest(app.__name__), self.assertRaises(Oops):
+                self.run_async(self.run_lifespan(app))
+
+    def test_one_that_leaves_without_a_word(self) -> None:
+        async def app(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+
+        self.run_async(self.run_lifespan(app))
+
+    def test_a_slow_shutdown(self) -> None:
+        log: list[str] = []
+
+        async def app(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await asyncio.sleep(0.1)
+            log.append("flushed")
+            await send({"type": "lifespan.shutdown.complete"})
+
+        with mock.patch("httpclient._GRACE", 0.02):
+            self.run_async(self.run_lifespan(app))
+        self.assertEqual(log, ["flushed"])
+
+    def left_when_cancelled(self, *, started: bool) -> list[str]:
+        left: list[str] = []
+
+        async def app(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()
+            try:
+                if started:
+                    await send({"type": "lifespan.startup.complete"})
+                    await receive()
+                await asyncio.sleep(1000)
+            except BaseException as error:
+                left.append(type(error).__name__)
+                raise
+
+        async def main() -> None:
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(self.run_lifespan(app), 0.03)
+
+        with mock.patch("httpclient._GRACE", 0.02):
+            self.run_async(main())
+        return left
+
+    def test_cancelled(self) -> None:
+        """In its startup or its shutdown: the application is not left behind."""
+        for started in (False, True):
+            with self.subTest(started=started):
+                self.assertEqual(self.left_when_cancelled(started=started), ["CancelledError"])
 
 
 class Body:
