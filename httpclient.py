@@ -1437,8 +1437,10 @@ class Exchange:
             raise
         except OSError as error:
             raise BodyError(f"the connection was lost: {_reason(error)}") from error
-        if not data:
+        if not data and self._application is None:
             self._wire.interrupt()
+        elif not data:
+            await self._wire.end()  # which may raise what the application does after its answer
         return data
 
     def waiting(self) -> Any:
@@ -1673,12 +1675,16 @@ class _WSGIWire:
     async def release(self) -> None:
         self.interrupt()
 
+    end = release
+
 
 class ASGITransport:
     """Call an ASGI application as `async_connect(url, transport=ASGITransport(app))` does a server.
 
     The application runs as a task; each `send` waits until its piece is taken, so an endless endpoint streams. What
-    it raises reaches the caller. `aclose()` gives it `http.disconnect`, and cancels it if it goes on.
+    it raises reaches the caller, also after its answer: the end of the body waits half a second for it to return.
+    `aclose()` gives it `http.disconnect` and cancels it if it goes on, unless it has answered completely: then what it
+    does in the background is left to it.
     As a context manager, `async with ASGITransport(app) as transport`, it runs the lifespan events too: startup and
     shutdown take the time they take, `RuntimeError` says that one failed, requests get the application's state.
     """
@@ -1739,7 +1745,8 @@ class ASGITransport:
             raise RuntimeError(f"the application's {event} failed: {message.get('message', '')}") from cause
 
 
-_GRACE = 0.5  # seconds between the disconnect and the cancellation
+_GRACE = 0.5  # seconds for the application to return, after its answer or when told that the client has gone
+_running: set[Any] = set()  # the loop does not hold tasks
 
 
 class _ASGIWire:
@@ -1749,12 +1756,14 @@ class _ASGIWire:
         import asyncio
 
         self._first, self._last = first, last
-        self.closed = False
+        self.closed = self._answered = self._over = False  # _over: what it still sends is dropped
         self.gone = asyncio.Event()  # the client
         self._messages: asyncio.Queue[Any] = asyncio.Queue()  # `None`: no more will come
         self._due = "http.response.start"
         self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
         self._task.add_done_callback(lambda _: self._messages.put_nowait(None))
+        _running.add(self._task)
+        self._task.add_done_callback(_running.discard)
 
     async def _receive(self) -> Any:
         if self._first is None:
@@ -1766,9 +1775,15 @@ class _ASGIWire:
     async def _send(self, message: Any) -> None:
         if self.closed and message["type"].startswith("http."):
             raise ConnectionResetError("the client has gone")  # as ASGI 2.4 has it
-        self._messages.put_nowait(message)
-        if not self.closed:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self._answered = True
+        if self._over:
+            await _pause()
+        else:
+            self._messages.put_nowait(message)
             await self._messages.join()
+        if self._answered:
+            self.gone.set()
 
     async def sent(self, *due: str) -> Any:
         """The application's next message. Raises what the application raised instead."""
@@ -1806,20 +1821,38 @@ class _ASGIWire:
                 self._due = ""
             if message.get("body"):
                 return bytes(message["body"])
+        await self.end()
         return b""
+
+    def _drop(self) -> None:
+        self._over = True
+        while not self._messages.empty():  # who waits in `send` goes on
+            self._messages.get_nowait()
+            self._messages.task_done()
 
     def interrupt(self) -> None:
         self.closed = True
         self.gone.set()
-        while not self._messages.empty():  # who waits in `send` goes on
-            self._messages.get_nowait()
-            self._messages.task_done()
+        self._drop()
         self._messages.put_nowait(None)
+
+    async def end(self) -> None:
+        import asyncio
+
+        if not self.closed:
+            self._drop()
+            await asyncio.wait({self._task}, timeout=_GRACE)
+            if not self._task.done():
+                return await self.release()
+            self.check()
+            self.closed = True
 
     async def release(self) -> None:
         import asyncio
 
         self.interrupt()
+        if self._answered:
+            return
         self._task.add_done_callback(lambda _: self.error())  # it was told to stop: how it does is nobody's business
         try:
             await asyncio.wait({self._task}, timeout=_GRACE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 from unittest import mock
@@ -227,6 +228,100 @@ class ASGI(AsyncWorld):
                     for event in client:
                         received.append(event)
                 self.assertEqual((len(received), client.waits, list(client)), (events, [], []))
+
+    def test_what_it_raises_after_its_answer_reaches_the_caller(self) -> None:
+        """As middleware does: one answers with a 500 and raises again, another ends the body and raises then."""
+
+        async def in_its_place(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start(500))
+            await send(body("Internal Server Error", more=False))
+            raise Oops
+
+        async def after_an_event(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            await send(body("data: a\n\n"))
+            await send(body("", more=False))
+            await asyncio.sleep(0.01)
+            raise Oops
+
+        async def after_its_length(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start(200, STREAM, (b"content-length", b"9")))
+            await send(body("data: a\n\n"))
+            await asyncio.sleep(0.01)
+            await send(body("", more=False))
+            raise Oops
+
+        async def before_its_length(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start(200, STREAM, (b"content-length", b"99")))
+            await send(body("data: a\n\n"))
+            await send(body("", more=False))
+            raise Oops
+
+        for respond, events in ((in_its_place, 0), (after_an_event, 1), (after_its_length, 1), (before_its_length, 1)):
+            with self.subTest(respond.__name__):
+                app = App(respond)
+                client = self.client(app)
+                received = []
+                with self.assertRaises(Oops), client:
+                    for event in client:
+                        received.append(event)
+                self.assertEqual((len(received), client.waits, list(client)), (events, [], []))
+                self.assertEqual(app.left, ["Oops"])
+
+    def test_an_os_error_after_its_answer_is_no_lost_connection(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await whole(scope, receive, send)
+            raise OSError("disk full")
+
+        client = self.client(App(respond))
+        with self.assertRaisesRegex(RuntimeError, "disk full"), client:
+            list(client)
+
+    def test_head(self) -> None:
+        """Without a body for the client, the application has one to send nevertheless."""
+
+        async def raising(scope: Message, receive: Receive, send: Send) -> None:
+            await whole(scope, receive, send)
+            raise Oops
+
+        async def head(respond: Any) -> list[str]:
+            app = App(respond)
+            async with await ASGITransport(app)("HEAD", URL) as response:
+                await response.aread()
+            return app.left
+
+        self.assertEqual(self.run_async(head(whole)), ["returned"])
+        with self.assertRaises(Oops):
+            self.run_async(head(raising))
+        with mock.patch("httpclient._GRACE", 0.02):
+            self.assertEqual(self.run_async(head(until_disconnected)), ["returned"])
+            self.assertEqual(self.run_async(head(without_end)), ["ConnectionResetError"])
+
+    def test_what_it_does_after_its_answer_goes_on(self) -> None:
+        for read in (True, False):
+            done: list[str] = []
+
+            async def respond(scope: Message, receive: Receive, send: Send, done: list[str] = done) -> None:
+                await whole(scope, receive, send)
+                self.assertEqual((await receive())["type"], "http.request")
+                self.assertEqual((await receive())["type"], "http.disconnect")
+                await asyncio.sleep(0.05)
+                done.append("in the background")
+
+            async def main(app: App, read: bool = read) -> None:
+                async with await ASGITransport(app)("GET", URL) as response:
+                    if read:
+                        self.assertEqual(await response.aread(), b"data: a\n\ndata: b\n\n")
+                    else:
+                        await asyncio.sleep(0.01)
+                self.assertEqual(app.running, 1)
+                gc.collect()
+                while app.running:
+                    await asyncio.sleep(0.01)
+
+            with self.subTest(read=read), mock.patch("httpclient._GRACE", 0.02):
+                self.run_async(main(App(respond)))
+                self.assertEqual(done, ["in the background"])
 
     def test_one_that_returns_too_early(self) -> None:
         """As a server does that closes the connection without an answer, or in the middle of it."""
