@@ -1601,7 +1601,8 @@ class WSGITransport:
     """Call a WSGI application (PEP 3333) as `connect(url, transport=WSGITransport(app))` does a server.
 
     The body is pulled from the application piece by piece, so an endless one streams. What the application raises
-    reaches the caller; `close()` closes its iterable.
+    reaches the caller. `close()` closes its iterable; from another thread, while the application computes, it returns
+    at once and the iterable is closed when that is done.
     """
 
     def __init__(self, app: Callable[..., Any]) -> None:
@@ -1619,9 +1620,8 @@ class _WSGIWire:
     """A call of the application, which runs when something is to be received."""
 
     def __init__(self, app: Callable[..., Any], request: Request) -> None:
-        self.closed = self._started = self._sent = False
+        self.closed = self._started = self._sent = self._inside = False
         self._ready: list[bytes] = []  # the head, and what is written, go before the iterable's next piece
-        self._result: Any = None
         self._pieces: Iterator[bytes] = filter(None, self._call(app, request))
 
     def _call(self, app: Callable[..., Any], request: Request) -> Iterator[bytes]:
@@ -1640,7 +1640,9 @@ class _WSGIWire:
         }  # fmt: skip
         for name, value in request.lines():
             key = name.upper().replace("-", "_")
-            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+            key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+            before = [environ[key]] if key in environ else []  # RFC 3875, 4.1.18: several lines become one
+            environ[key] = ("; " if key == "HTTP_COOKIE" else ",").join([*before, value])
         self._result = app(environ, self._start_response)
         for piece in chain([b""], self._result, [b""]):  # the head waits for no piece; one may be written at the end
             self._ready.append(piece)
@@ -1656,21 +1658,31 @@ class _WSGIWire:
         return self._ready.append
 
     async def recv(self) -> bytes:
+        self._inside = True  # as in _BlockingWire: who is inside closes on the way out
         try:
-            data = next(self._pieces, b"")
+            data = b"" if self.closed else next(self._pieces, b"")
         except (OSError, EOFError) as error:
             raise _failed(error) from error
+        finally:
+            self._inside = False
+            if self.closed:
+                self._close()
+                raise _Closed
         if not self._started:
             raise RuntimeError("the application did not call start_response")
         self._sent = True
         return data
 
+    def _close(self) -> None:
+        result = self.__dict__.pop("_result", None)  # in one step: of two threads one closes it
+        self._pieces = iter(())  # the call refers to this wire: without it nothing waits for the garbage collector
+        if hasattr(result, "close"):
+            result.close()
+
     def interrupt(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self._pieces = iter(())  # the call refers to this wire: without it nothing waits for the garbage collector
-            if hasattr(self._result, "close"):
-                self._result.close()
+        self.closed = True
+        if not self._inside:
+            self._close()
 
     async def release(self) -> None:
         self.interrupt()

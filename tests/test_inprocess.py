@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 from unittest import mock
 
 import sse
-from httpclient import ASGITransport, WSGITransport
+from httpclient import ASGITransport, ConnectError, WSGITransport
 from sse import SSEConnectionError, SSEContentTypeError, SSEHTTPError
 from tests.worlds import AsyncWorld, SyncWorld, World, in_both_worlds, is_async
 
@@ -546,6 +547,8 @@ class Body:
         return self.pieces
 
     def close(self) -> None:
+        if self.closed:
+            raise AssertionError("closed twice")
         self.closed = True
 
 
@@ -614,6 +617,12 @@ class WSGI(SyncWorld):
         for name in ("wsgi.errors", "wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once", "SERVER_PROTOCOL"):
             self.assertIn(name, environ)
         self.assertNotIn("HTTP_CONTENT_TYPE", environ)
+
+    def test_several_lines_of_one_header(self) -> None:
+        app = self.app([b""])
+        headers = [("X-A", "1"), ("Cookie", "a=1"), ("x-a", "2"), ("cookie", "b=2")]
+        WSGITransport(app)("GET", URL, headers=headers).read()
+        self.assertEqual((app.environ["HTTP_X_A"], app.environ["HTTP_COOKIE"]), ("1,2", "a=1; b=2"))
 
     def test_reconnection(self) -> None:
         ids: list[str | None] = []
@@ -695,6 +704,54 @@ class WSGI(SyncWorld):
                 for event in client:
                     received.append(event)
             self.assertEqual((len(received), client.waits, list(client)), (events, [], []))
+
+    def test_closed_by_another_thread(self) -> None:
+        """While the application computes: its iterable is closed when it is done with that."""
+        computing, closed = threading.Event(), threading.Event()
+        left: list[threading.Thread] = []
+
+        def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+            start_response("200 OK", [("Content-Type", "text/event-stream")])
+            try:
+                yield b"data: a\n\n"
+                computing.set()
+                closed.wait(10)
+                yield b"data: b\n\n"
+            finally:
+                left.append(threading.current_thread())
+
+        def close() -> None:
+            computing.wait(10)
+            client.close()
+            closed.set()
+
+        with self.client(app) as client:
+            thread = threading.Thread(target=close)
+            thread.start()
+            self.assertEqual([event.data for event in client], ["a"])
+            self.assertEqual((closed.is_set(), left), (True, [threading.current_thread()]))
+            thread.join()
+
+    def test_a_reader_is_told_that_it_was_closed(self) -> None:
+        app = self.app([b"a", b"b"])
+        response = WSGITransport(app)("GET", URL)
+        pieces = response.iter_bytes()
+        self.assertEqual(next(pieces), b"a")
+        response.close()
+        self.assertTrue(app.body.closed)
+        with self.assertRaises(ConnectError):
+            next(pieces)
+
+    def test_closed_by_the_application_itself(self) -> None:
+        def pieces() -> Iterator[bytes]:
+            yield b"data: a\n\n"
+            client.close()
+            yield b"data: b\n\n"
+
+        app = self.app(pieces())
+        with self.client(app) as client:
+            self.assertEqual(len(list(client)), 1)
+            self.assertTrue(app.body.closed)
 
 
 class FakeResponse:
