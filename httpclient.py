@@ -1854,20 +1854,25 @@ class _ASGIWire:
         if not self.closed:
             self._drop()
             await asyncio.wait({self._task}, timeout=_GRACE)
-            if not self._task.done():
-                return await self.release()
-            self.check()
-            self.closed = True
+            if self._task.done():
+                self.check()
+                self.closed = True
+            elif self._answered:
+                self.interrupt()
+            else:
+                await self.release()
 
     async def release(self) -> None:
         import asyncio
 
+        if self._answered and self.closed:
+            return  # it had its time, and what it does in the background is left to it
         self.interrupt()
-        if self._answered:
-            return
-        self._task.add_done_callback(lambda _: self.error())  # it was told to stop: how it does is nobody's business
+        if not self._answered:  # else what it raises has been seen by nobody, and the loop says so
+            self._task.add_done_callback(lambda _: self.error())
         try:
             await asyncio.wait({self._task}, timeout=_GRACE)
         finally:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+            if not self._answered:
+                self._task.cancel()
+                await asyncio.wait({self._task})

@@ -298,6 +298,17 @@ class ASGI(AsyncWorld):
             self.assertEqual(self.run_async(head(until_disconnected)), ["returned"])
             self.assertEqual(self.run_async(head(without_end)), ["ConnectionResetError"])
 
+    def test_left_before_its_answer_is_read(self) -> None:
+        """One that is about to return has returned by then."""
+
+        async def main() -> int:
+            async with await ASGITransport(app)("GET", URL):
+                await asyncio.sleep(0.01)
+            return app.running
+
+        app = App(whole)
+        self.assertEqual((self.run_async(main()), app.left), (0, ["returned"]))
+
     def test_what_it_does_after_its_answer_goes_on(self) -> None:
         for read in (True, False):
             done: list[str] = []
