@@ -391,6 +391,7 @@ class Headers(Mapping[str, str]):
         self._lines = tuple(lines)
 
     def get_list(self, name: str) -> list[str]:
+        """The value of each line of this name, in any case; none is an empty list."""
         name = name.lower()
         return [value for key, value in self._lines if key.lower() == name]
 
@@ -1334,6 +1335,7 @@ class _Answer:
         self.http_version, self.headers = parser.http_version, parser.headers
         self.url = str(url)  # the final one, without user-info and fragment
         self._content: bytes | None = None
+        self._begun = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code} {self.url.partition('?')[0]}>"
@@ -1353,7 +1355,7 @@ class _Answer:
     def content(self) -> bytes:
         """The body, which must have been read: without `stream=True` it was."""
         if self._content is None:
-            raise RuntimeError("the body is not read yet: stream=False, read() or aread()")
+            raise RuntimeError("the body was not read: stream=False, read() or aread()")
         return self._content
 
     @property
@@ -1372,12 +1374,26 @@ class _Answer:
 
         return json.loads(self.content)
 
+    def _begin(self) -> Callable[[], Coroutine[Any, Any, bytes]]:
+        """What gives the next piece of the body, or of what was kept of it."""
+        if self._content is not None:
+            kept = iter([self._content])
+
+            async def again() -> bytes:
+                return next(kept, b"")
+
+            return again
+        if self._begun:
+            raise RuntimeError("the body was already iterated over, or is being read; only read() and aread() keep it")
+        self._begun = True
+        return self._exchange.read
+
     async def _read(self) -> bytes:
-        """All of the body, however large; kept as `content`."""
+        """All of the body, however large; kept as `content`. `RuntimeError` if it was already iterated over."""
         if self._content is None:
-            pieces = []
+            read, pieces = self._begin(), []
             try:
-                while data := await self._exchange.read():
+                while data := await read():
                     pieces.append(data)
                 self._content = b"".join(pieces)
             finally:
@@ -1386,24 +1402,30 @@ class _Answer:
 
 
 class Response(_Answer):
-    """An answer whose body arrives when asked for; a context manager, `close()` works from any thread."""
+    """An answer whose body arrives when asked for, once; a context manager."""
 
     def iter_bytes(self) -> Iterator[bytes]:
-        """The decoded body in pieces as they arrive. Raises `BodyError` if it is cut, `RequestTimeout` on silence."""
-        while data := _run(self._exchange.read()):
+        """The decoded body in pieces as they arrive; once, or as often as wanted if it was read: then what is kept.
+
+        Raises `BodyError` if it is cut, `RequestTimeout` on silence, `ConnectError` after `close()`, `RuntimeError` if
+        it was already iterated over.
+        """
+        read = self._begin()
+        while data := _run(read()):
             yield data
 
     def iter_lines(self) -> Iterator[str]:
-        """The lines of the body without their ends (LF, CR, CRLF), each as soon as it is complete; UTF-8."""
-        lines = _Lines()
+        """`iter_bytes` by lines without their ends (LF, CR, CRLF), each as soon as it is complete; UTF-8."""
+        read, lines = self._begin(), _Lines()
         while not lines.ended:
-            yield from lines.feed(_run(self._exchange.read()))
+            yield from lines.feed(_run(read()))
 
     def read(self) -> bytes:
-        """All of the body, however large; kept as `content`."""
+        """All of the body, however large; kept as `content`. `RuntimeError` if it was already iterated over."""
         return _run(self._read())
 
     def close(self) -> None:
+        """Close the connection, from any thread and at once: who is reading gets a `ConnectError`."""
         self._exchange.interrupt()
 
     def __enter__(self) -> Response:
@@ -1418,19 +1440,21 @@ class AsyncResponse(_Answer):
 
     async def aiter_bytes(self) -> AsyncIterator[bytes]:
         """As `Response.iter_bytes`."""
-        while data := await self._exchange.read():
+        read = self._begin()
+        while data := await read():
             yield data
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         """As `Response.iter_lines`."""
-        lines = _Lines()
+        read, lines = self._begin(), _Lines()
         while not lines.ended:
-            for line in lines.feed(await self._exchange.read()):
+            for line in lines.feed(await read()):
                 yield line
 
     aread = _Answer._read
 
     async def aclose(self) -> None:
+        """Close the connection, from any task: who is reading gets a `ConnectError`. A read body stays."""
         await self._exchange.release()
 
     async def __aenter__(self) -> AsyncResponse:
@@ -1560,8 +1584,10 @@ class Exchange:
             raise
         except OSError as error:
             raise BodyError(f"the connection was lost: {_reason(error)}") from error
-        if not data:
+        if not data and self._application is None:
             self._wire.interrupt()
+        elif not data:
+            await self._wire.end()  # which may raise what the application does after its answer
         return data
 
     def waiting(self) -> Any:
@@ -1716,7 +1742,7 @@ def _answer_head(status: str, lines: Iterable[tuple[str, str]]) -> bytes:
     return "\r\n".join([f"HTTP/1.1 {status}", *fields, "", ""]).encode("latin-1")
 
 
-def _failed(error: Exception) -> RuntimeError:
+def _failed(error: BaseException) -> RuntimeError:
     """What the caller gets for an application's OSError, which would look like a lost connection."""
     return RuntimeError(f"the application failed: {type(error).__name__}: {error}")
 
@@ -1725,7 +1751,8 @@ class WSGITransport:
     """Call a WSGI application (PEP 3333) as `connect(url, transport=WSGITransport(app))` does a server.
 
     The body is pulled from the application piece by piece, so an endless one streams. What the application raises
-    reaches the caller; `close()` closes its iterable.
+    reaches the caller. `close()` closes its iterable; from another thread, while the application computes, it returns
+    at once and the iterable is closed when that is done.
     """
 
     def __init__(self, app: Callable[..., Any]) -> None:
@@ -1743,9 +1770,8 @@ class _WSGIWire:
     """A call of the application, which runs when something is to be received."""
 
     def __init__(self, app: Callable[..., Any], request: Request) -> None:
-        self.closed = self._started = self._sent = False
+        self.closed = self._started = self._sent = self._inside = False
         self._ready: list[bytes] = []  # the head, and what is written, go before the iterable's next piece
-        self._result: Any = None
         self._pieces: Iterator[bytes] = filter(None, self._call(app, request))
 
     def _call(self, app: Callable[..., Any], request: Request) -> Iterator[bytes]:
@@ -1764,7 +1790,9 @@ class _WSGIWire:
         }  # fmt: skip
         for name, value in request.lines():
             key = name.upper().replace("-", "_")
-            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+            key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+            before = [environ[key]] if key in environ else []  # RFC 3875, 4.1.18: several lines become one
+            environ[key] = ("; " if key == "HTTP_COOKIE" else ",").join([*before, value])
         self._result = app(environ, self._start_response)
         for piece in chain([b""], self._result, [b""]):  # the head waits for no piece; one may be written at the end
             self._ready.append(piece)
@@ -1780,37 +1808,53 @@ class _WSGIWire:
         return self._ready.append
 
     async def recv(self) -> bytes:
+        self._inside = True  # as in _BlockingWire: who is inside closes on the way out
         try:
-            data = next(self._pieces, b"")
+            data = b"" if self.closed else next(self._pieces, b"")
         except (OSError, EOFError) as error:
             raise _failed(error) from error
+        finally:
+            self._inside = False
+            if self.closed:
+                self._close()
+                raise _Closed
         if not self._started:
             raise RuntimeError("the application did not call start_response")
         self._sent = True
         return data
 
+    def _close(self) -> None:
+        result = self.__dict__.pop("_result", None)  # in one step: of two threads one closes it
+        self._pieces = iter(())  # the call refers to this wire: without it nothing waits for the garbage collector
+        if hasattr(result, "close"):
+            result.close()
+
     def interrupt(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self._pieces = iter(())  # the call refers to this wire: without it nothing waits for the garbage collector
-            if hasattr(self._result, "close"):
-                self._result.close()
+        self.closed = True
+        if not self._inside:
+            self._close()
 
     async def release(self) -> None:
         self.interrupt()
+
+    end = release
 
 
 class ASGITransport:
     """Call an ASGI application as `async_connect(url, transport=ASGITransport(app))` does a server.
 
     The application runs as a task; each `send` waits until its piece is taken, so an endless endpoint streams. What
-    it raises reaches the caller. `aclose()` gives it `http.disconnect`, and cancels it if it goes on.
-    As a context manager, `async with ASGITransport(app) as transport`, it runs the lifespan events too.
+    it raises reaches the caller, also after its answer: the end of the body waits half a second for it to return.
+    `aclose()` gives it `http.disconnect` and cancels it if it goes on, unless it has answered completely: then what it
+    does in the background is left to it.
+    As a context manager, `async with ASGITransport(app) as transport`, it runs the lifespan events too: startup and
+    shutdown take the time they take, `RuntimeError` says that one failed, requests get the application's state.
     """
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self.app = app
         self._lifespan: Any = None
+        self._state: dict[str, Any] = {}
 
     async def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
@@ -1829,22 +1873,42 @@ class ASGITransport:
             "root_path": "", "query_string": query.encode(), "client": ("127.0.0.1", 0),
             "server": (request.url.host, request.url.port),
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in request.lines()],
+            "state": self._state.copy(),
         }  # fmt: skip
         body = {"type": "http.request", "body": request.content or b"", "more_body": False}
         return _ASGIWire(self.app, scope, body, {"type": "http.disconnect"})
 
     async def __aenter__(self) -> ASGITransport:
-        scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+        self._state = {}
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self._state}
         self._lifespan = _ASGIWire(self.app, scope, {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
-        await self._lifespan.sent("lifespan.startup.complete")
+        try:
+            await self._event("startup")
+        except BaseException:
+            await self._lifespan.release()
+            raise
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        await self._lifespan.release()
+        self._lifespan.gone.set()
+        try:
+            await self._event("shutdown")
+        except BodyError:
+            pass  # it left without a word
+        finally:
+            await self._lifespan.release()
         self._lifespan.check()
 
+    async def _event(self, event: str) -> None:
+        message = await self._lifespan.sent(f"lifespan.{event}.complete", f"lifespan.{event}.failed")
+        if message["type"].endswith("failed"):
+            await self._lifespan.release()
+            cause = self._lifespan.error()
+            raise RuntimeError(f"the application's {event} failed: {message.get('message', '')}") from cause
 
-_GRACE = 0.5  # seconds between the disconnect and the cancellation
+
+_GRACE = 0.5  # seconds for the application to return, after its answer or when told that the client has gone
+_running: set[Any] = set()  # the loop does not hold tasks
 
 
 class _ASGIWire:
@@ -1854,16 +1918,18 @@ class _ASGIWire:
         import asyncio
 
         self._first, self._last = first, last
-        self.closed = False
-        self._gone = asyncio.Event()  # the client
+        self.closed = self._answered = self._over = False  # _over: what it still sends is dropped
+        self.gone = asyncio.Event()  # the client
         self._messages: asyncio.Queue[Any] = asyncio.Queue()  # `None`: no more will come
         self._due = "http.response.start"
         self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
         self._task.add_done_callback(lambda _: self._messages.put_nowait(None))
+        _running.add(self._task)
+        self._task.add_done_callback(_running.discard)
 
     async def _receive(self) -> Any:
         if self._first is None:
-            await self._gone.wait()
+            await self.gone.wait()
             return self._last  # gone is gone, however often it is asked
         first, self._first = self._first, None
         return first
@@ -1871,11 +1937,17 @@ class _ASGIWire:
     async def _send(self, message: Any) -> None:
         if self.closed and message["type"].startswith("http."):
             raise ConnectionResetError("the client has gone")  # as ASGI 2.4 has it
-        self._messages.put_nowait(message)
-        if not self.closed:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self._answered = True
+        if self._over:
+            await _pause()
+        else:
+            self._messages.put_nowait(message)
             await self._messages.join()
+        if self._answered:
+            self.gone.set()
 
-    async def sent(self, kind: str) -> Any:
+    async def sent(self, *due: str) -> Any:
         """The application's next message. Raises what the application raised instead."""
         message = await self._messages.get()
         self._messages.task_done()
@@ -1885,17 +1957,20 @@ class _ASGIWire:
                 raise _Closed
             self.check()
             raise BodyError("the application ended before its answer was complete")
-        if message["type"] != kind:
-            raise RuntimeError(f"the application sent {message['type']!r} where {kind!r} is due")
+        if message["type"] not in due:
+            raise RuntimeError(f"the application sent {message['type']!r} where {due[0]!r} is due")
         return message
 
+    def error(self) -> BaseException | None:
+        """What the application, which has ended, raised."""
+        return None if self._task.cancelled() else self._task.exception()
+
     def check(self) -> None:
-        """Raise what the application raised."""
-        try:
-            if not self._task.cancelled():
-                self._task.result()
-        except (OSError, EOFError) as error:
+        error = self.error()
+        if isinstance(error, (OSError, EOFError)):
             raise _failed(error) from error
+        if error is not None:
+            raise error
 
     async def recv(self) -> bytes:
         while self._due:
@@ -1908,22 +1983,46 @@ class _ASGIWire:
                 self._due = ""
             if message.get("body"):
                 return bytes(message["body"])
+        await self.end()
         return b""
 
-    def interrupt(self) -> None:
-        self.closed = True
-        self._gone.set()
+    def _drop(self) -> None:
+        self._over = True
         while not self._messages.empty():  # who waits in `send` goes on
             self._messages.get_nowait()
             self._messages.task_done()
+
+    def interrupt(self) -> None:
+        self.closed = True
+        self.gone.set()
+        self._drop()
         self._messages.put_nowait(None)
+
+    async def end(self) -> None:
+        import asyncio
+
+        if not self.closed:
+            self._drop()
+            await asyncio.wait({self._task}, timeout=_GRACE)
+            if self._task.done():
+                self.check()
+                self.closed = True
+            elif self._answered:
+                self.interrupt()
+            else:
+                await self.release()
 
     async def release(self) -> None:
         import asyncio
 
+        if self._answered and self.closed:
+            return  # it had its time, and what it does in the background is left to it
         self.interrupt()
-        await asyncio.wait({self._task}, timeout=_GRACE)
-        self._task.cancel()
-        await asyncio.wait({self._task})
-        if not self._task.cancelled():
-            self._task.exception()  # it was told to stop: how it did is nobody's business
+        if not self._answered:  # else what it raises has been seen by nobody, and the loop says so
+            self._task.add_done_callback(lambda _: self.error())
+        try:
+            await asyncio.wait({self._task}, timeout=_GRACE)
+        finally:
+            if not self._answered:
+                self._task.cancel()
+                await asyncio.wait({self._task})

@@ -1193,7 +1193,7 @@ class _Client:
         try:
             while len(body) < _BODY_SIZE and time.monotonic() < end and (chunk := await link.read()):
                 body += chunk
-        except Exception as error:
+        except (OSError, EOFError) as error:
             _log("debug", "the body of the error is incomplete: %s", _cause(error))
         return body[:_BODY_SIZE]
 

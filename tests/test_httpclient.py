@@ -39,6 +39,7 @@ from httpclient import (
 from tests.server import (
     CA,
     CHUNKED,
+    LAST_CHUNK,
     Connection,
     Server,
     answer,
@@ -157,10 +158,29 @@ class Responses(World):
         with Server(answer("x" * 1_000_000)) as server, self.get(server.url, stream=True) as response:
             self.assertEqual(response.read(), b"x" * 1_000_000)
 
-    def test_read_the_rest(self) -> None:
-        with Server(stream("first", "second")) as server, self.get(server.url, stream=True) as response:
-            first = next(response.iter_bytes())
-            self.assertEqual(first + response.read(), b"firstsecond")
+    def test_iterated_after_it_was_read(self) -> None:
+        for options in ({}, {"stream": True}):
+            with self.subTest(**options), Server(answer("a\nb\n")) as server:
+                with self.get(server.url, **options) as response:
+                    response.read()
+                    for _ in range(2):
+                        self.assertEqual([*response.iter_lines()], ["a", "b"])
+                        self.assertEqual([*response.iter_bytes()], [b"a\nb\n"])
+        with Server(answer("")) as server:
+            response = self.get(server.url)
+            self.assertEqual(([*response.iter_lines()], [*response.iter_bytes()]), ([], []))
+
+    def test_iterated_over_once(self) -> None:
+        """What would give the rest only, or nothing, says so; the iteration itself goes on."""
+        with Server(stream("a\nb\n", "c\nd\n")) as server, self.get(server.url, stream=True) as response:
+            lines = response.iter_lines()
+            self.assertEqual(next(lines), "a")
+            for again in (response.read, lambda: next(response.iter_lines()), lambda: next(response.iter_bytes())):
+                with self.assertRaisesRegex(RuntimeError, "already"):
+                    again()
+            self.assertEqual([*lines], ["b", "c", "d"])
+            for again in (response.read, lambda: response.content, lambda: [*response.iter_bytes()]):
+                self.assertRaises(RuntimeError, again)
 
     def test_closed_before_its_end(self) -> None:
         with Server(stream("x", end="open")) as server:
@@ -214,6 +234,26 @@ class Responses(World):
                 self.turn()
             self.assertIn(ResourceWarning, [warning.category for warning in caught])
             server.wait_gone(1)
+
+
+class TwoReaders(AsyncWorld):
+    def test_the_second_does_not_end_the_first(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk("a"))
+            conn.wait("refused")
+            conn.send(chunk("b"), LAST_CHUNK)
+
+        async def main(server: Server) -> bytes:
+            async with await httpclient.async_get(server.url, stream=True) as response:
+                first = asyncio.ensure_future(response.aread())
+                await asyncio.sleep(0)
+                with self.assertRaises(RuntimeError):
+                    await response.aread()
+                server.signal("refused")
+                return await first
+
+        with Server(script) as server:
+            self.assertEqual(self.run_async(main(server)), b"ab")
 
 
 LINES: dict[bytes, list[str]] = {

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
+from unittest import mock
 
 import sse
-from httpclient import ASGITransport, WSGITransport
+from httpclient import ASGITransport, ConnectError, WSGITransport
 from sse import SSEConnectionError, SSEContentTypeError, SSEHTTPError
 from tests.worlds import AsyncWorld, SyncWorld, World, in_both_worlds, is_async
 
@@ -227,6 +230,111 @@ class ASGI(AsyncWorld):
                         received.append(event)
                 self.assertEqual((len(received), client.waits, list(client)), (events, [], []))
 
+    def test_what_it_raises_after_its_answer_reaches_the_caller(self) -> None:
+        """As middleware does: one answers with a 500 and raises again, another ends the body and raises then."""
+
+        async def in_its_place(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start(500))
+            await send(body("Internal Server Error", more=False))
+            raise Oops
+
+        async def after_an_event(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            await send(body("data: a\n\n"))
+            await send(body("", more=False))
+            await asyncio.sleep(0.01)
+            raise Oops
+
+        async def after_its_length(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start(200, STREAM, (b"content-length", b"9")))
+            await send(body("data: a\n\n"))
+            await asyncio.sleep(0.01)
+            await send(body("", more=False))
+            raise Oops
+
+        async def before_its_length(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start(200, STREAM, (b"content-length", b"99")))
+            await send(body("data: a\n\n"))
+            await send(body("", more=False))
+            raise Oops
+
+        for respond, events in ((in_its_place, 0), (after_an_event, 1), (after_its_length, 1), (before_its_length, 1)):
+            with self.subTest(respond.__name__):
+                app = App(respond)
+                client = self.client(app)
+                received = []
+                with self.assertRaises(Oops), client:
+                    for event in client:
+                        received.append(event)
+                self.assertEqual((len(received), client.waits, list(client)), (events, [], []))
+                self.assertEqual(app.left, ["Oops"])
+
+    def test_an_os_error_after_its_answer_is_no_lost_connection(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await whole(scope, receive, send)
+            raise OSError("disk full")
+
+        client = self.client(App(respond))
+        with self.assertRaisesRegex(RuntimeError, "disk full"), client:
+            list(client)
+
+    def test_head(self) -> None:
+        """Without a body for the client, the application has one to send nevertheless."""
+
+        async def raising(scope: Message, receive: Receive, send: Send) -> None:
+            await whole(scope, receive, send)
+            raise Oops
+
+        async def head(respond: Any) -> list[str]:
+            app = App(respond)
+            async with await ASGITransport(app)("HEAD", URL) as response:
+                await response.aread()
+            return app.left
+
+        self.assertEqual(self.run_async(head(whole)), ["returned"])
+        with self.assertRaises(Oops):
+            self.run_async(head(raising))
+        with mock.patch("httpclient._GRACE", 0.02):
+            self.assertEqual(self.run_async(head(until_disconnected)), ["returned"])
+            self.assertEqual(self.run_async(head(without_end)), ["ConnectionResetError"])
+
+    def test_left_before_its_answer_is_read(self) -> None:
+        """One that is about to return has returned by then."""
+
+        async def main() -> int:
+            async with await ASGITransport(app)("GET", URL):
+                await asyncio.sleep(0.01)
+            return app.running
+
+        app = App(whole)
+        self.assertEqual((self.run_async(main()), app.left), (0, ["returned"]))
+
+    def test_what_it_does_after_its_answer_goes_on(self) -> None:
+        for read in (True, False):
+            done: list[str] = []
+
+            async def respond(scope: Message, receive: Receive, send: Send, done: list[str] = done) -> None:
+                await whole(scope, receive, send)
+                self.assertEqual((await receive())["type"], "http.request")
+                self.assertEqual((await receive())["type"], "http.disconnect")
+                await asyncio.sleep(0.05)
+                done.append("in the background")
+
+            async def main(app: App, read: bool = read) -> None:
+                async with await ASGITransport(app)("GET", URL) as response:
+                    if read:
+                        self.assertEqual(await response.aread(), b"data: a\n\ndata: b\n\n")
+                    else:
+                        await asyncio.sleep(0.01)
+                self.assertEqual(app.running, 1)
+                gc.collect()
+                while app.running:
+                    await asyncio.sleep(0.01)
+
+            with self.subTest(read=read), mock.patch("httpclient._GRACE", 0.02):
+                self.run_async(main(App(respond)))
+                self.assertEqual(done, ["in the background"])
+
     def test_one_that_returns_too_early(self) -> None:
         """As a server does that closes the connection without an answer, or in the middle of it."""
 
@@ -277,6 +385,20 @@ class ASGI(AsyncWorld):
         self.run_async(cancel())
         self.assertEqual(app.running, 0)
 
+    def test_cancelled_while_it_is_left(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            await asyncio.sleep(1000)
+
+        async def main() -> None:
+            response = await ASGITransport(app)("GET", URL)
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(response.aclose(), 0.02)
+
+        app = App(respond)
+        self.run_async(main())
+        self.assertEqual((app.running, app.left), (0, ["CancelledError"]))
+
     def test_many_at_once(self) -> None:
         app = App(until_disconnected)
         transport = ASGITransport(app)
@@ -297,6 +419,134 @@ class ASGI(AsyncWorld):
         self.assertEqual((len(app.scopes), app.running), (20, 0))
 
 
+Lifespan = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+def failing(event: str, *, raising: bool = False) -> Lifespan:
+    """An application whose startup or shutdown fails."""
+
+    async def lifespan(scope: Message, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != f"lifespan.{event}":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": f"lifespan.{event}.failed", "message": "no database"})
+        if raising:
+            raise Oops
+
+    return lifespan
+
+
+class ASGILifespan(AsyncWorld):
+    async def run_lifespan(self, app: Any) -> None:
+        async with ASGITransport(app):
+            await asyncio.sleep(0)
+
+    def test_state(self) -> None:
+        """What the application keeps in it reaches every request, each in a dictionary of its own."""
+        connection = object()
+        states: list[Message] = []
+
+        async def app(scope: Message, receive: Receive, send: Send) -> None:
+            if scope["type"] == "lifespan":
+                await receive()
+                scope["state"].update(connection=connection)
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                await send({"type": "lifespan.shutdown.complete"})
+            else:
+                states.append(dict(scope["state"]))
+                scope["state"]["more"] = 1
+                await whole(scope, receive, send)
+
+        async def main() -> None:
+            async with ASGITransport(app) as transport:
+                for _ in range(2):
+                    async with await transport("GET", URL) as response:
+                        await response.aread()
+
+        self.run_async(main())
+        self.assertEqual(states, [{"connection": connection}] * 2)
+
+    def test_failed(self) -> None:
+        for event in ("startup", "shutdown"):
+            for raising in (False, True):
+                with self.subTest(event, raising=raising):
+                    with self.assertRaisesRegex(RuntimeError, f"{event}.*no database") as caught:
+                        self.run_async(self.run_lifespan(failing(event, raising=raising)))
+                    self.assertIs(type(caught.exception.__cause__), Oops if raising else type(None))
+
+    def test_raised(self) -> None:
+        async def at_startup(scope: Message, receive: Receive, send: Send) -> None:
+            raise Oops
+
+        async def at_shutdown(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            raise Oops
+
+        async def at_the_end(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            raise Oops
+
+        for app in (at_startup, at_shutdown, at_the_end):
+            with self.subTest(app.__name__), self.assertRaises(Oops):
+                self.run_async(self.run_lifespan(app))
+
+    def test_one_that_leaves_without_a_word(self) -> None:
+        async def app(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+
+        self.run_async(self.run_lifespan(app))
+
+    def test_a_slow_shutdown(self) -> None:
+        log: list[str] = []
+
+        async def app(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await asyncio.sleep(0.1)
+            log.append("flushed")
+            await send({"type": "lifespan.shutdown.complete"})
+
+        with mock.patch("httpclient._GRACE", 0.02):
+            self.run_async(self.run_lifespan(app))
+        self.assertEqual(log, ["flushed"])
+
+    def left_when_cancelled(self, *, started: bool) -> list[str]:
+        left: list[str] = []
+
+        async def app(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()
+            try:
+                if started:
+                    await send({"type": "lifespan.startup.complete"})
+                    await receive()
+                await asyncio.sleep(1000)
+            except BaseException as error:
+                left.append(type(error).__name__)
+                raise
+
+        async def main() -> None:
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(self.run_lifespan(app), 0.03)
+
+        with mock.patch("httpclient._GRACE", 0.02):
+            self.run_async(main())
+        return left
+
+    def test_cancelled(self) -> None:
+        """In its startup or its shutdown: the application is not left behind."""
+        for started in (False, True):
+            with self.subTest(started=started):
+                self.assertEqual(self.left_when_cancelled(started=started), ["CancelledError"])
+
+
 class Body:
     """The iterable of a WSGI application; it knows whether it was closed."""
 
@@ -308,6 +558,8 @@ class Body:
         return self.pieces
 
     def close(self) -> None:
+        if self.closed:
+            raise AssertionError("closed twice")
         self.closed = True
 
 
@@ -376,6 +628,12 @@ class WSGI(SyncWorld):
         for name in ("wsgi.errors", "wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once", "SERVER_PROTOCOL"):
             self.assertIn(name, environ)
         self.assertNotIn("HTTP_CONTENT_TYPE", environ)
+
+    def test_several_lines_of_one_header(self) -> None:
+        app = self.app([b""])
+        headers = [("X-A", "1"), ("Cookie", "a=1"), ("x-a", "2"), ("cookie", "b=2")]
+        WSGITransport(app)("GET", URL, headers=headers).read()
+        self.assertEqual((app.environ["HTTP_X_A"], app.environ["HTTP_COOKIE"]), ("1,2", "a=1; b=2"))
 
     def test_reconnection(self) -> None:
         ids: list[str | None] = []
@@ -457,6 +715,54 @@ class WSGI(SyncWorld):
                 for event in client:
                     received.append(event)
             self.assertEqual((len(received), client.waits, list(client)), (events, [], []))
+
+    def test_closed_by_another_thread(self) -> None:
+        """While the application computes: its iterable is closed when it is done with that."""
+        computing, closed = threading.Event(), threading.Event()
+        left: list[threading.Thread] = []
+
+        def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+            start_response("200 OK", [("Content-Type", "text/event-stream")])
+            try:
+                yield b"data: a\n\n"
+                computing.set()
+                closed.wait(10)
+                yield b"data: b\n\n"
+            finally:
+                left.append(threading.current_thread())
+
+        def close() -> None:
+            computing.wait(10)
+            client.close()
+            closed.set()
+
+        with self.client(app) as client:
+            thread = threading.Thread(target=close)
+            thread.start()
+            self.assertEqual([event.data for event in client], ["a"])
+            self.assertEqual((closed.is_set(), left), (True, [threading.current_thread()]))
+            thread.join()
+
+    def test_a_reader_is_told_that_it_was_closed(self) -> None:
+        app = self.app([b"a", b"b"])
+        response = WSGITransport(app)("GET", URL)
+        pieces = response.iter_bytes()
+        self.assertEqual(next(pieces), b"a")
+        response.close()
+        self.assertTrue(app.body.closed)
+        with self.assertRaises(ConnectError):
+            next(pieces)
+
+    def test_closed_by_the_application_itself(self) -> None:
+        def pieces() -> Iterator[bytes]:
+            yield b"data: a\n\n"
+            client.close()
+            yield b"data: b\n\n"
+
+        app = self.app(pieces())
+        with self.client(app) as client:
+            self.assertEqual(len(list(client)), 1)
+            self.assertTrue(app.body.closed)
 
 
 class FakeResponse:
