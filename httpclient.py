@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         follow_redirects: bool
         max_redirects: int
 
+
 __all__ = [
     "ASGITransport", "AsyncExchange", "AsyncResponse", "BodyError", "CertificateError", "ConnectError", "Exchange",
     "HTTPClientError", "Headers", "InvalidRequestError", "ProtocolError", "ProxyError", "RedirectError",

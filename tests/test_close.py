@@ -28,6 +28,7 @@ import sse
 from tests.server import (
     CA,
     CHUNKED,
+    LAST_CHUNK,
     NO_CONTENT,
     PATIENCE,
     Connection,
@@ -545,11 +546,13 @@ except KeyboardInterrupt:
 RESUMING = """
 import sys
 from sse import connect
+def follow():
+    for event in events:
+        print(event.data, flush=True)
 with connect(sys.argv[1], retry_interval=0) as events:
     while True:
         try:
-            for event in events:
-                print(event.data, flush=True)
+            follow()
             break
         except KeyboardInterrupt:
             print("interrupted", flush=True)
@@ -600,13 +603,15 @@ class Interrupted(unittest.TestCase):
     def test_the_loop_can_be_resumed(self) -> None:
         def script(conn: Connection) -> None:
             conn.send(head(CHUNKED), chunk("id: 1\ndata: 1\n\ndata:"))
-            conn.stall()
+            conn.wait("interrupted")  # if it was between two steps, the connection is still there
+            conn.send(chunk(" 2\n\n"), LAST_CHUNK)
 
         with Server(script, stream("data: 2\n\n"), NO_CONTENT) as server, self.program(RESUMING, server.url) as process:
             assert process.stdout is not None
             self.assertEqual(process.stdout.readline(), "1\n")
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.stdout.readline(), "interrupted\n")
+            server.signal("interrupted")
             self.assertEqual(process.stdout.readline(), "2\n")
         self.assertEqual(server.requests[1].header("Last-Event-ID"), "1")
 
