@@ -1646,10 +1646,15 @@ class AsyncExchange(Exchange):
             self.interrupt()
 
 
-def check(verify: Any, proxy: Any, uds: Any) -> None:
+def check(verify: Any, proxy: Any, uds: Any, *seconds: Any) -> None:
     """Raise `ValueError` or `TypeError` now for what `Exchange` could not use."""
+    for number in seconds:
+        if number is not None and not (isinstance(number, (int, float)) and 0 < number <= 1e6):
+            raise InvalidRequestError("timeout, idle_timeout are seconds above 0, at most 1e6, or None for no limit")
     if not (isinstance(proxy, (str, type(None))) and isinstance(uds, (str, os.PathLike, type(None)))):
         raise TypeError("proxy is a string, uds a string or a path")
+    if uds == "":
+        raise InvalidRequestError("uds is empty")
     if not isinstance(verify, bool):
         _context(verify)
     if proxy:
@@ -1679,7 +1684,7 @@ async def _request(
 
         url, hash, fragment = url.strip(" ").partition("#")
         url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
-    check(verify, proxy, uds)
+    check(verify, proxy, uds, timeout, idle_timeout)
     request = Request(method, url, headers, content)
     if json is not None and not any(name.lower() == "content-type" for name, _ in request.headers):
         request.headers.append(("Content-Type", "application/json"))

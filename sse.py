@@ -859,7 +859,8 @@ class _Client:
     verify: `True`; `False` to check no certificate; a CA file or directory; an `ssl.SSLContext`.
     last_event_id: where to resume.
     method, params, json, content: the request; `params` may be a callable, as `headers`.
-    reconnect: `None` is yes for GET and no for other methods, whose requests are then never sent twice.
+    reconnect: `None` is yes for GET and no for other methods, whose requests are then never sent twice. Without it
+        a clean end ends the iteration: `False` is for streams that end.
     until: the first event this predicate accepts is the last one; a stream that ends before it is dropped.
     retry_on_status: statuses to wait and try again on, e.g. `TRANSIENT_STATUSES`. Others raise `SSEHTTPError`.
     backoff, max_retry_interval: the n-th wait in a row is drawn between the interval and interval * backoff**(n-1),
@@ -869,8 +870,11 @@ class _Client:
     follow_redirects, proxy, uds: as for `httpclient.request`.
     on_open(response), on_error(exception or `None` for a clean end, seconds to the next attempt or `None`),
         on_comment(text): called in stream order; what they raise reaches the caller and closes the client.
-    transport: another HTTP library: transport(method, url, headers=, content=, timeout=) -> response.
+    transport: another HTTP library: transport(method, url, headers=, content=, timeout=) -> an object with
+        `status_code`, `headers`, `url`, `iter_bytes()`, `close()` (a coroutine function; `aiter_bytes()`, `aclose()`).
 
+    Attributes: `response`, that of the last attempt (`status_code`, `reason`, `headers`, `url`), `None` before it;
+    `state`, `last_event_id`, `retry_interval`. One thread or task iterates; others may `close()` or `reconnect()`.
     Raises `ValueError` and `TypeError` for bad arguments at once, when connecting and iterating `SSEConnectionError`,
     `SSEHTTPError`, `SSEContentTypeError`, `SSEEventTooLargeError`. An answer of 204 ends the iteration quietly.
     """
@@ -893,12 +897,12 @@ class _Client:
     def __init__(
         self, url: str, *, headers: Headers | Callable[[], Any] | None = None, timeout: float | None = 30.0,
         idle_timeout: float | None = 300.0, retry_interval: int = 3000, max_retries: int = -1,
-        verify: bool | str | SSLContext = True, last_event_id: str = "", method: str = "GET",
+        verify: bool | str | os.PathLike[str] | SSLContext = True, last_event_id: str = "", method: str = "GET",
         params: Params | Callable[[], Any] | None = None, json: Any = None, content: bytes | str | None = None,
         reconnect: bool | None = None, until: Callable[[SSEEvent], object] | None = None,
         retry_on_status: Collection[int] = (), backoff: float = 1.0, max_retry_interval: int = 30000,
         max_event_size: int | None = _MAX_EVENT_SIZE, content_type: str | None = "text/event-stream",
-        follow_redirects: bool = True, proxy: str | None = None, uds: str | None = None,
+        follow_redirects: bool = True, proxy: str | None = None, uds: str | os.PathLike[str] | None = None,
         on_open: Callable[[Any], object] | None = None,
         on_error: Callable[[BaseException | None, float | None], object] | None = None,
         on_comment: Callable[[str], object] | None = None, transport: Callable[..., Any] | None = None,
@@ -1176,7 +1180,7 @@ class _Client:
         elif last_event_id:
             merged = {name: value for name, value in merged.items() if name.lower() != "last-event-id"}
             merged["Last-Event-ID"] = last_event_id.encode().decode("latin-1")  # its UTF-8 bytes
-        url = self._url
+        url = self._url.strip(" ")
         if params:
             from urllib.parse import urlencode
 

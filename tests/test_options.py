@@ -124,6 +124,7 @@ BAD_OPTIONS: tuple[dict[str, Any], ...] = (
     {"proxy": "http://"},
     {"proxy": 7},
     {"uds": 7},
+    {"uds": ""},
     {"transport": "x"},
     {"no_such_option": 1},
 )
