@@ -254,7 +254,9 @@ class SSEParser:
                 chunk = without
             else:
                 chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        if 10 in chunk:
+        if self._between and chunk.endswith(b"\n\n"):
+            self._blocks(chunk)
+        elif 10 in chunk:
             self._feed_lines(chunk)
         else:
             self._kept += chunk
