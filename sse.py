@@ -687,6 +687,10 @@ def _httpclient() -> Any:
         raise ImportError("the clients need httpclient.py beside sse.py, or transport=", name=name) from None
 
 
+class _Silence(TimeoutError):
+    """A time limit of ours over what others do."""
+
+
 def _cause(error: BaseException | None) -> str:
     """Why, for a message. Texts of other libraries may show URLs with their secrets, so only their type is told."""
     if error is None:
@@ -696,10 +700,6 @@ def _cause(error: BaseException | None) -> str:
     if isinstance(error, (SSEError, _Silence)) or hasattr(error, "fatal"):
         return _shown(str(error))
     return getattr(error, "strerror", None) or type(error).__name__
-
-
-class _Silence(TimeoutError):
-    """A time limit of ours over what others do."""
 
 
 def _header(headers: Any, name: str) -> str:

@@ -136,45 +136,33 @@ class Together(AsyncWorld):
     """One client for two tasks, which is refused to the second without harm to the first."""
 
     def test_at_every_point(self) -> None:
-        async def main(server: Server, **options: Any) -> None:
+        async def main(server: Server, *, enter: bool, **options: Any) -> None:
             client = sse.async_connect(server.url, **options)
-            first = asyncio.ensure_future(anext(client))
-            await asyncio.sleep(0)
-            with self.assertRaisesRegex(RuntimeError, "another task"):
-                await anext(client)
-            server.signal("go")
-            self.assertEqual((await first).data, "x")
-            await client.close()
-
-        def script(conn: Connection) -> None:
-            conn.wait("go")
-            conn.send(head(), "data: x\n\n")
-            conn.stall()
-
-        for options in ({}, {"method": "POST"}, {"until": lambda event: False}):
-            with self.subTest(options), Server(script) as server:
-                asyncio.run(main(server, **options))
-                self.assertEqual(len(server.requests), 1)
-
-    def test_while_it_is_open(self) -> None:
-        async def main(server: Server, **options: Any) -> None:
-            async with sse.async_connect(server.url, **options) as client:
+            async with client if enter else contextlib.nullcontext():
                 first = asyncio.ensure_future(anext(client))
                 await asyncio.sleep(0)
                 with self.assertRaisesRegex(RuntimeError, "another task"):
                     await anext(client)
                 server.signal("go")
                 self.assertEqual((await first).data, "x")
+            await client.close()
 
-        def script(conn: Connection) -> None:
+        def connecting(conn: Connection) -> None:
+            conn.wait("go")
+            conn.send(head(), "data: x\n\n")
+            conn.stall()
+
+        def opened(conn: Connection) -> None:
             conn.send(head())
             conn.wait("go")
             conn.send("data: x\n\n")
             conn.stall()
 
-        for options in ({}, {"until": lambda event: False}):
-            with self.subTest(options), Server(script) as server:
-                asyncio.run(main(server, **options))
+        for options in ({}, {"method": "POST"}, {"until": lambda event: False}):
+            for script in (connecting, opened):
+                with self.subTest(script.__name__, **options), Server(script) as server:
+                    asyncio.run(main(server, enter=script is opened, **options))
+                    self.assertEqual(len(server.requests), 1)
 
 
 class Tokens(AsyncWorld):
