@@ -527,6 +527,7 @@ class Forgotten(World):
 PROGRAM = """
 import asyncio, logging, signal, sys
 from sse import connect, async_connect
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 signal.signal(signal.SIGUSR1, lambda *_: None)
 logging.disable()
 url = sys.argv[1]
@@ -549,6 +550,7 @@ except (KeyboardInterrupt, asyncio.CancelledError):
 RESUMING = """
 import signal, sys
 from sse import connect
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 signal.signal(signal.SIGUSR1, lambda *_: None)
 def follow():
     for event in events:
