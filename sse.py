@@ -232,7 +232,13 @@ class SSEParser:
         events = self._events = []
         try:
             if self._between and chunk.__class__ is bytes and chunk.endswith(b"\n\n") and 13 not in chunk:
-                self._blocks(chunk)  # for servers that send an event at a time: what the rest comes to, a sixth faster
+                text, head = chunk.decode("utf-8", "replace"), self._head
+                if len(chunk) < self._most and text.startswith(head) and "\n" not in (data := text[len(head) : -2]):
+                    new: Any = _Slots()  # an event sent alone: what `_blocks` would do, a third faster
+                    new.event, new.data, new.id, new.retry = self._head_type, data, self._id, None
+                    new.__class__ = SSEEvent
+                    return [new]
+                self._blocks(text)  # whole blocks: what the rest comes to, a sixth faster
             else:
                 self._feed(chunk.encode("utf-8", "surrogatepass") if isinstance(chunk, str) else chunk)
                 self._between = not (self._kept or self._cr or self._open or self._start)
@@ -255,7 +261,7 @@ class SSEParser:
             else:
                 chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if self._between and chunk.endswith(b"\n\n"):
-            self._blocks(chunk)
+            self._blocks(self._decode(chunk))
         elif 10 in chunk:
             self._feed_lines(chunk)
         else:
@@ -278,7 +284,7 @@ class SSEParser:
         end = -1 if self._open else chunk.rfind(b"\n\n", max(0, len(kept) - 1))
         if end >= 0:
             blocks, self._kept, chunk = chunk[: end + 2], chunk[end + 2 :], chunk[end + 2 :]
-            self._blocks(blocks)
+            self._blocks(self._decode(blocks))
         else:
             self._kept = chunk
         new = 0 if end >= 0 else kept.rfind(b"\n") + 1  # lines before this were there already
@@ -316,13 +322,12 @@ class SSEParser:
         text, start, self._start = data.decode("utf-8", "replace"), self._start, False
         return text.removeprefix("\ufeff") if start else text
 
-    def _blocks(self, blocks: bytes) -> None:
+    def _blocks(self, text: str) -> None:
         """Whole blocks, each with its blank line, while none is open: `_lines`, or a short cut.
 
         Servers send many events in a row that differ in nothing but one line of data. Split at what they have in
         common, they take 0.7 of the time that interpreting each line takes, with an `event` line 0.5.
         """
-        text = self._decode(blocks) if self._start else blocks.decode("utf-8", "replace")
         head = self._head
         if not text.startswith(head):
             match = _HEAD.match(text)
@@ -331,8 +336,8 @@ class SSEParser:
             head = self._head = match[0]
             self._head_type = match[2] or "message"
         data = text[len(head) : -2]
-        datas = data.split("\n\n" + head) if "\n" in data else (data,)
-        if "\n" in datas[0] or len(blocks) > self._limit:
+        datas = data.split("\n\n" + head)
+        if "\n" in datas[0] or 4 * len(text) > self._limit:  # a character has at most 4 bytes
             return self._lines(text[:-1])
         type, id, append = self._head_type, self._id, self._events.append
         for data in datas:

@@ -112,15 +112,57 @@ class EveryVector(unittest.TestCase):
 
 
 class EveryVectorThePlainWay(EveryVector):
-    """Without the short cut for runs of like events, whose meaning the plain way defines."""
+    """Without the short cuts for events sent alone and for runs of like ones, whose meaning the plain way defines."""
 
     def setUp(self) -> None:
-        def plain(parser: Any, blocks: bytes) -> None:
-            parser._lines(parser._decode(blocks)[:-1])
+        feed = SSEParser.feed
 
-        patch = mock.patch.object(SSEParser, "_blocks", plain)
-        patch.start()
-        self.addCleanup(patch.stop)
+        def plain_feed(parser: Any, chunk: Chunk) -> list[SSEEvent]:
+            parser._between = False
+            return feed(parser, chunk)
+
+        def plain_blocks(parser: Any, text: str) -> None:
+            parser._lines(text[:-1])
+
+        for name, plain in (("feed", plain_feed), ("_blocks", plain_blocks)):
+            patch = mock.patch.object(SSEParser, name, plain)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+
+class SentAlone(unittest.TestCase):
+    """A block at a time, as servers flush them, which has a short cut of its own."""
+
+    BLOCKS = (
+        "data: a\n\n", "data: bb\n\n", "data: \n\n", "data:\n\n", "data:c\n\n", "data\n\n", "data: é\n\n", "\n",
+        ": c\n\n", "data: a\ndata: b\n\n", "data: a\n\ndata: b\n\n", "event: x\ndata: a\n\n", "event: x\n\n",
+        "event: y\ndata: b\n\n", "id: 1\ndata: a\n\n", "id: 2\n\n", "id\n\n", "retry: 5\n\n", "retry: 6\ndata: a\n\n",
+        ": c\ndata: a\n\n", "data: a\nid: 3\n\n", "data: a\r\n\r\n", "data: a\r\r", "data: a\n", "event: x\n",
+        "\ufeffdata: a\n\n", "dat",
+    )  # fmt: skip
+
+    def taken(self, chunks: list[bytes], limit: int | None, comments: list[str] | None) -> object:
+        parser = SSEParser(max_event_size=limit, on_comment=None if comments is None else comments.append)
+        events = []
+        try:
+            for chunk in [*chunks, b""]:
+                events += [fields(event) for event in parser.feed(chunk)]
+        except SSEEventTooLargeError:
+            return events, comments, "too large"
+        return events, comments, parser.last_event_id, parser.retry
+
+    def test_as_byte_by_byte(self) -> None:
+        source = random.Random(27)
+        for _ in range(3000):
+            few = source.sample(self.BLOCKS, 6)
+            chunks = [block.encode() for block in source.choices(few, k=12)]
+            if source.random() < 0.2:
+                chunks.insert(6, b"data: \xff\n\n")
+            limit = source.choice((None, 1, 7, 8, 100))
+            comments: tuple[list[str] | None, list[str] | None] = ([], []) if source.random() < 0.3 else (None, None)
+            with self.subTest(chunks=chunks, limit=limit):
+                plain = [bytes([byte]) for byte in b"".join(chunks)]
+                self.assertEqual(self.taken(chunks, limit, comments[0]), self.taken(plain, limit, comments[1]))
 
 
 class Promptness(unittest.TestCase):
