@@ -151,7 +151,7 @@ class Worker:
             return taken == n
 
         start, wall = time.process_time(), time.perf_counter()
-        transport = await bare_asyncio(url, self.context(), bulk if mode == "bulk" else single)
+        transport = await bare_asyncio(url, self.context(), bulk if mode == "bulk" else single, max_size=65536)
         end, wall = time.process_time(), time.perf_counter() - wall
         transport.close()
         return {"cpu": end - start, "wall": wall, "taken": taken, "delays": delays}
@@ -335,8 +335,11 @@ class Worker:
         return {"cpu": cpu - (time.process_time() - start), "bytes": n}
 
 
-async def bare_asyncio(url: str, context: Any, finished: Callable[[bytes], bool]) -> Any:
-    """A GET by the least code that asyncio allows; returns the transport once `finished` likes a chunk."""
+async def bare_asyncio(url: str, context: Any, finished: Callable[[bytes], bool], max_size: int | None = None) -> Any:
+    """A GET by the least code that asyncio allows; returns the transport once `finished` likes a chunk.
+
+    `max_size`: bytes to ask for at each read, where asyncio asks for so much that malloc() maps and unmaps memory.
+    """
     import asyncio
 
     host, port, request = get(url)
@@ -348,6 +351,8 @@ async def bare_asyncio(url: str, context: Any, finished: Callable[[bytes], bool]
 
         def connection_made(self, transport: Any) -> None:
             transport.write(request)
+            if max_size is not None and hasattr(transport, "max_size"):
+                transport.max_size = max_size
 
         def data_received(self, chunk: bytes) -> None:
             if not done.done() and finished(chunk):
