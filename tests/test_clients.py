@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import copy
+import pathlib
 import pickle
+import subprocess
+import sys
+import tempfile
 import threading
+import unittest
 from typing import Any
 
+import httpclient
+import sse
 from sse import (
     SSEConnectionError,
     SSEContentTypeError,
@@ -582,3 +589,29 @@ class Exceptions(World):
         lost = SSEConnectionError("http://h/", 3, cause)
         self.assertEqual((lost.url, lost.retries, lost.last_error), ("http://h/", 3, cause))
         self.assertEqual((lost.delivered, lost.last_event_id, lost.unfinished), (0, "", None))
+
+
+class CutOff(unittest.TestCase):
+    """As the README says, nothing needs the last section of either file."""
+
+    PROGRAM = """
+import asyncio, sys
+from sse import async_connect, connect
+with connect(sys.argv[1], reconnect=False) as events:
+    print(*(event.data for event in events))
+async def main():
+    async with async_connect(sys.argv[1], reconnect=False) as events:
+        print(*[event.data async for event in events])
+asyncio.run(main())
+"""
+
+    def test_the_last_sections(self) -> None:
+        with tempfile.TemporaryDirectory() as folder, Server(stream(EVENT), repeat=True) as server:
+            for module, title in ((sse, "the command line"), (httpclient, "web applications called in-process")):
+                path = pathlib.Path(str(module.__file__))
+                kept, cut = path.read_text(encoding="utf-8").rsplit("\n# --- ", 1)
+                self.assertTrue(cut.startswith(title), cut[:80])
+                pathlib.Path(folder, path.name).write_text(kept, encoding="utf-8")
+            command = [sys.executable, "-W", "error", "-c", self.PROGRAM, server.url]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((done.stdout, done.stderr, done.returncode), ("x\nx\n", "", 0))
