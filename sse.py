@@ -284,7 +284,7 @@ class SSEParser:
         end = -1 if self._open else chunk.rfind(b"\n\n", max(0, len(kept) - 1))
         if end >= 0:
             blocks, self._kept, chunk = chunk[: end + 2], chunk[end + 2 :], chunk[end + 2 :]
-            self._blocks(self._decode(blocks))
+            self._blocks(self._decode(blocks) if self._start else blocks.decode("utf-8", "replace"))
         else:
             self._kept = chunk
         new = 0 if end >= 0 else kept.rfind(b"\n") + 1  # lines before this were there already
@@ -336,7 +336,7 @@ class SSEParser:
             head = self._head = match[0]
             self._head_type = match[2] or "message"
         data = text[len(head) : -2]
-        datas = data.split("\n\n" + head)
+        datas = data.split("\n\n" + head) if "\n" in data else (data,)
         if "\n" in datas[0] or 4 * len(text) > self._limit:  # a character has at most 4 bytes
             return self._lines(text[:-1])
         type, id, append = self._head_type, self._id, self._events.append

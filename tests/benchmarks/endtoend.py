@@ -26,7 +26,7 @@ def run(found: list[str], quick: bool, space: Workspace) -> list[Section]:
     costs: dict[str, Costs] = {}
 
     def measure(name: str, mode: str, n: int) -> None:
-        cells = cpu(workers, rounds, mode, f"{url}/{mode}?n={n}&size=180", n)
+        cells = cpu(workers, rounds if mode == "single" or quick else 7, mode, f"{url}/{mode}?n={n}&size=180", n)
         costs[name] = best_of(costs.get(name, cells), cells)
 
     for generation in range(generations):
