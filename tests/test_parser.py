@@ -153,7 +153,7 @@ class SentAlone(unittest.TestCase):
 
     def test_as_byte_by_byte(self) -> None:
         source = random.Random(27)
-        for _ in range(3000):
+        for _ in range(1200):
             few = source.sample(self.BLOCKS, 6)
             chunks = [block.encode() for block in source.choices(few, k=12)]
             if source.random() < 0.2:
@@ -686,7 +686,7 @@ class Bounded(unittest.TestCase):
             for _ in range(300):
                 parser.feed(block)
             before = tracemalloc.get_traced_memory()[0]
-            for _ in range(3000):
+            for _ in range(1200):
                 parser.feed(block)
             self.assertLess(tracemalloc.get_traced_memory()[0] - before, 4096)
         finally:
