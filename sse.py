@@ -284,6 +284,7 @@ class SSEParser:
         end = -1 if self._open else chunk.rfind(b"\n\n", max(0, len(kept) - 1))
         if end >= 0:
             blocks, self._kept, chunk = chunk[: end + 2], chunk[end + 2 :], chunk[end + 2 :]
+            # not always by _decode: for pieces of 64 bytes the call makes 3 to 9 %
             self._blocks(self._decode(blocks) if self._start else blocks.decode("utf-8", "replace"))
         else:
             self._kept = chunk

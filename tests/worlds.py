@@ -8,6 +8,7 @@ every warning, every exception nobody saw, and every thread, task or socket left
 from __future__ import annotations
 
 import asyncio
+import asyncio.constants
 import faulthandler
 import gc
 import inspect
@@ -32,6 +33,9 @@ ROUNDS = int(os.environ.get("SSE_TEST_ROUNDS", "1"))  # how often what depends o
 # Without a handler of its own, what a test provokes would be printed between the dots.
 for _name in ("sse", "asyncio"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
+
+# Debug mode notes for each callback who asked for it; ten frames deep that is a fifth of the time of all tests.
+asyncio.constants.DEBUG_STACK_DEPTH = 1
 
 
 class Checked(unittest.TestCase):
