@@ -175,7 +175,7 @@ class SyncClose(SyncWorld):
     def test_at_every_point(self) -> None:
         with points() as known:
             for name, reach in known.items():
-                for number in range(12 * ROUNDS):
+                for number in range(20 * ROUNDS):
                     with self.subTest(name, number=number):
                         point = reach()
                         client = sse.connect(point.url, **point.options)
@@ -193,7 +193,7 @@ class SyncClose(SyncWorld):
         never = threading.Event()
         for tls in (False, True):
             with Server(script, repeat=True, read=True, tls=tls) as server:
-                for number in range(50 * ROUNDS):
+                for number in range(100 * ROUNDS):
                     with self.subTest(tls=tls, number=number):
                         client = sse.connect(server.url, verify=CA, retry_interval=0)
                         reader = Reader(client, [])
@@ -276,7 +276,7 @@ class AsyncClose(AsyncWorld):
     def test_at_every_point(self) -> None:
         async def main(known: dict[str, Callable[[], Point]]) -> None:
             for name, reach in known.items():
-                for number in range(12 * ROUNDS):
+                for number in range(20 * ROUNDS):
                     with self.subTest(name, number=number):
                         point = reach()
                         client = sse.async_connect(point.url, **point.options)
