@@ -229,7 +229,6 @@ class SSEParser:
         """
         if self._error is not None:
             raise self._error
-        events = self._events = []
         try:
             if self._between and chunk.__class__ is bytes and chunk.endswith(b"\n\n") and 13 not in chunk:
                 text, head = chunk.decode("utf-8", "replace"), self._head
@@ -237,9 +236,12 @@ class SSEParser:
                     new: Any = _Slots()  # an event sent alone: what `_blocks` would do, a third faster
                     new.event, new.data, new.id, new.retry = self._head_type, data, self._id, None
                     new.__class__ = SSEEvent
-                    return [new]
+                    events = self._events = [new]
+                    return events
+                self._events = []
                 self._blocks(text)  # whole blocks: what the rest comes to, a sixth faster
             else:
+                self._events = []
                 self._feed(chunk.encode("utf-8", "surrogatepass") if isinstance(chunk, str) else chunk)
                 self._between = not (self._kept or self._cr or self._open or self._start)
         except BaseException as error:  # on_comment may raise anything
@@ -247,7 +249,7 @@ class SSEParser:
             if not isinstance(error, SSEEventTooLargeError):
                 raise
             self._error = error
-        return events
+        return self._events
 
     def _feed(self, chunk: bytes) -> None:
         """Any chunk: line ends become LF."""
@@ -655,10 +657,10 @@ class AsyncEventSource(_Source):
 
 # --- the clients: the rules, shared by both worlds --------------------------------------------------------------
 # The rules are coroutines that know no event loop. Their I/O goes through a link, the connection of one attempt:
-#   await open(request, timeout) -> response; await read() -> bytes, b"" at the end; waiting() and read_now() instead
-#   of that, where there is a cheaper way; limit(seconds) for all reads to come; stop(): nothing but what has arrived;
-#   interrupt(): abort, from any thread or task; await release(). `httpclient.Exchange` is one, `_Foreign` makes one of
-#   transport=.
+#   await open(request, timeout) -> response; await read() -> bytes, b"" at the end; blocking ones have read_now(), the
+#   same if there is a cheaper way, else `None`; limit(seconds) for all reads to come; stop(): nothing but what has
+#   arrived; interrupt(): abort, from any thread or task; await release(). `httpclient.Exchange` is one, `_Foreign`
+#   makes one of transport=.
 # Blocking links never suspend, so one step of `_run` brings a rule to its end; asyncio awaits the same rules.
 
 _BODY_SIZE, _BODY_SECONDS = 65536, 5.0  # bounds for the body of an error
@@ -752,10 +754,8 @@ class _Foreign:
     async def read(self) -> bytes:
         return next(filter(None, self._chunks), b"")
 
-    def waiting(self) -> None:
+    def read_now(self) -> None:
         """Nothing is cheaper than `read`."""
-
-    read_now = waiting
 
     def limit(self, seconds: float) -> None:
         self._seconds = seconds
@@ -893,14 +893,13 @@ class _Client:
         "_made_for", "_made_request", "_max_event_size", "_max_retries", "_max_retry_interval", "_method",
         "_on_comment", "_on_error", "_on_open", "_opened", "_params", "_parser", "_proxy", "_ready",
         "_reconnect", "_restart", "_retries", "_retry_interval", "_retry_on_status", "_state", "_timeout",
-        "_transport", "_uds", "_until", "_url", "_verify", "_waker", "response",
+        "_transport", "_uds", "_unread", "_until", "_url", "_verify", "_waker", "response",
     )  # fmt: skip
     _exchange: str  # what makes a link in this world: a name in httpclient, or this
     _foreign: type[_Foreign]
     _waits: bool  # can it be broken off only where it waits?
     _wait: Callable[..., Any]  # for seconds, or until `_waker` is called
     _awaited: Callable[..., Any]  # the result of the caller's coroutine
-    _parser: _InOrder  # of the connection that opened last
 
     def __init__(
         self, url: str, *, headers: Headers | Callable[[], Any] | None = None, timeout: float | None = 30.0,
@@ -962,15 +961,17 @@ class _Client:
             _check(verify is True and proxy is None and uds is None, "verify, proxy, uds: set in transport", TypeError)
         self._made_for = last_event_id
         self._made_request = self._request(None if callable(headers) else headers, None if callable(params) else params)
-        self._direct = False  # ready are only events, which nothing has to look at
+        self._direct = False  # nothing but events is ready, which nothing has to look at, and more may be read
         self._delivered = self._retries = 0  # events in all, reconnections in a row
         self._delay = 0.0  # seconds to wait before the next attempt
         self._opened = 0.0  # when, monotonic
         self._restart = False  # reconnect() was called
         self._entered = False
         self._waker: Callable[[], object] | None = None  # ends a wait
+        self._unread: Exception | None = None  # what a read failed with, for the rules to see
         self._failure: Exception | None = None  # to raise when the connection is given back
         self._advancing = False
+        self._parser: Any = None  # of the connection that opened last
         self._state = "connecting"  # or "open"
         self._closed = False  # only ever set, by whichever thread: what another one does to _state cannot undo it
         self.response: Any = None
@@ -995,7 +996,8 @@ class _Client:
     @property
     def retry_interval(self) -> int:
         """The current reconnection time in ms: the option's, until the server sends `retry`."""
-        return self._retry_interval
+        asked = None if self._parser is None else self._parser.retry
+        return self._retry_interval if asked is None else asked
 
     @property
     def last_event_id(self) -> str:
@@ -1085,6 +1087,9 @@ class _Client:
             pass  # closed meanwhile
         elif self._parser._error is not None:
             self._lost(self._parser._error)
+        elif self._unread is not None:
+            lost, self._unread = self._unread, None
+            self._lost(lost)
         else:
             try:
                 chunk = await link.read()
@@ -1104,7 +1109,7 @@ class _Client:
         if self._state == "open" and self._entered and self._waits:
             return
         self._delivered -= sum(item.__class__ is SSEEvent for item in self._ready)
-        self._state, self._ready = "connecting", []
+        self._state, self._direct, self._ready = "connecting", False, []
         if not (self._reconnect or self._closed):
             self._end(self._failed(error))
         if self._link is not None:
@@ -1157,6 +1162,7 @@ class _Client:
         content_type = _header(response.headers, "content-type")
         if self._content_type not in (None, content_type.partition(";")[0].strip(" \t").lower()):
             return self._lost(SSEContentTypeError(content_type, url, body=await self._body(link)))
+        self._retry_interval = self.retry_interval
         self._parser = _InOrder(self.last_event_id, self._max_event_size, self._on_comment)
         self._parser.between = 0
         self._opened = time.monotonic()
@@ -1212,15 +1218,13 @@ class _Client:
     def _receive(self, chunk: bytes) -> None:
         """The events of a piece of the stream become ready."""
         parser = self._parser
-        ready: list[Any] = parser.feed(chunk)
-        if parser.retry is not None:
-            self._retry_interval = parser.retry
+        ready = parser.feed(chunk)
+        self._direct = self._until is None and not parser.between and parser._error is None
         if ready:
             events = len(ready) - parser.between
             if events:
                 self._delivered += events  # or they will be, before this is asked for
                 self._retries = 0
-            self._direct = self._until is None and not parser.between
             parser.between = 0
             ready.reverse()
             self._ready = ready
@@ -1229,7 +1233,7 @@ class _Client:
 
     def _lost(self, error: Exception | None) -> None:
         """The connection failed with `error`, or ended: "reestablish the connection" or "fail the connection"."""
-        opened, self._state = self._state == "open", "connecting"
+        opened, self._state, self._direct = self._state == "open", "connecting", False
         if self._link is not None:
             self._link.interrupt()
         dropped = error is None or isinstance(error, (OSError, EOFError))
@@ -1269,7 +1273,7 @@ class _Client:
 
     def _next_delay(self) -> float:
         """Seconds before this reconnection, the `_retries`-th in a row."""
-        base, longest = float(self._retry_interval), float(self._max_retry_interval)
+        base, longest = float(self.retry_interval), float(self._max_retry_interval)
         if self._backoff == 1 or self._retries == 1:
             return base / 1000
         from random import uniform
@@ -1281,10 +1285,10 @@ class _Client:
         return (base + uniform(0, max(0.0, longest - base))) / 1000
 
     def _end(self, failure: Exception | None) -> None:
-        self._closed, self._ready, self._failure = True, [], failure
+        self._closed, self._direct, self._ready, self._failure = True, False, [], failure
 
     def _over(self) -> None:
-        failure, self._failure = self._failure, None
+        failure, self._failure, self._unread = self._failure, None, None
         if failure is not None:
             try:
                 raise failure
@@ -1321,9 +1325,13 @@ class SSEClient(_Client):
                 if ready:
                     self._last = event = ready.pop()
                     return event  # type: ignore[no-any-return]
-                if link is None or self._state != "open" or self._parser._error is not None:
+                if link is None:
                     break
-                chunk = link.read_now()
+                try:
+                    chunk = link.read_now()
+                except Exception as error:
+                    self._unread = error
+                    break
                 if not chunk:
                     break
                 self._receive(chunk)
@@ -1377,16 +1385,19 @@ class AsyncSSEClient(_Client):
             if ready:
                 self._last = event = ready.pop()
                 return event  # type: ignore[no-any-return]
-            if link is None or self._state != "open" or self._parser._error is not None:
+            if link is None or self._advancing:
                 break
-            waiting = link.waiting()
-            if waiting is not None:
-                try:
-                    await waiting
-                except BaseException as error:
-                    await self._broken_off(error)
-                    raise
-            chunk = link.read_now()
+            self._advancing = True
+            try:
+                chunk = await link.read()
+            except Exception as error:
+                self._unread = error
+                break
+            except BaseException as error:
+                await self._broken_off(error)
+                raise
+            finally:
+                self._advancing = False
             if not chunk:
                 break
             self._receive(chunk)

@@ -21,6 +21,7 @@ import time
 import tracemalloc
 import unittest
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -522,6 +523,40 @@ class Forgotten(World):
             list(client)
             del client
             gc.collect()
+
+    def test_no_drop_leaves_work_for_the_garbage_collector(self) -> None:
+        def take(client: Any) -> None:
+            with contextlib.suppress(sse.SSEConnectionError):
+                for _ in client:
+                    pass
+
+        async def take_async(client: Any) -> None:  # not by `Blocking`: an error that leaves a task makes a cycle
+            with contextlib.suppress(sse.SSEConnectionError):
+                async for _ in client:
+                    pass
+
+        def dropped(script: Any, **options: Any) -> weakref.ref[Any]:
+            with Server(script, script, NO_CONTENT) as server:
+                client = self.connect(server.url, **options)
+                if isinstance(self, AsyncWorld):
+                    client = client.inner
+                    self.run_async(take_async(client))
+                else:
+                    take(client)
+                self.assertTrue(server.requests)
+                return weakref.ref(client)
+
+        ways: dict[str, Any] = {end: stream("data: x\n\n", end=end) for end in ("clean", "cut", "reset")}
+        ways |= {"inside a chunk": head(CHUNKED) + chunk("data: x\n\n")[:-5], "silent": OPEN, "no answer": b""}
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for name, script in ways.items():
+            for options in ({}, {"max_retries": 0}):
+                with self.subTest(name, **options):
+                    client = dropped(script, idle_timeout=0.05, **options)
+                    self.turn()
+                    self.assertIsNone(client())
 
 
 PROGRAM = """

@@ -470,8 +470,8 @@ class Pieces(unittest.TestCase):
                 self.assertEqual(parser.read(), b"", (end, size))
 
 
-class ReadChunk(unittest.TestCase):
-    """The short cut for one whole chunk agrees with `feed` and `read`, whatever comes before and after."""
+class Receive(unittest.TestCase):
+    """`receive`, with its short cut, agrees with `feed` and `read`, whatever comes before and after."""
 
     PIECES = (
         chunk(BODY), chunk(BODY)[:-1], chunk(BODY)[:-2], chunk(BODY) + b"9", chunk(BODY)[:5], b"\n", b"\r\n", b"9\r\n",
@@ -488,8 +488,9 @@ class ReadChunk(unittest.TestCase):
             while got[-1] != b"" and (got[-1] or not parser.pending):
                 got.append(parser.read())
             for piece in pieces:
-                data = parser.read_chunk(piece) if short_cut and not parser.pending else None
-                if data is None:
+                if short_cut:
+                    data = parser.receive(piece)
+                else:
                     parser.feed(piece)
                     data = parser.read()
                 while data:
