@@ -17,6 +17,7 @@ from measure import OURS, Row, Section, at_least, ratios
 from processes import Client, Workspace, take_turns
 
 WORLDS = {"sync": peers.SYNC, "async": peers.ASYNC}
+SINGLY = {"httpx-sse": 4.0, "aiohttp-sse-client": 1.5}  # how many times more they may cost above recv
 Costs = dict[str, dict[str, "float | str"]]
 
 
@@ -37,6 +38,10 @@ def run(found: list[str], quick: bool, space: Workspace) -> list[Section]:
             if generation == 0:
                 measure("in bulk", "bulk", bulk)
                 measure("flushed singly after that", "single", single)
+        with ExitStack() as stack:
+            url = stack.enter_context(space.server(acks))
+            workers = all_workers(stack, space, [n for n in found if n in (OURS, *SINGLY)], acks, silence=0)
+            measure("flushed singly, no limit on silence", "single", single)
     rows = []
     for world in WORLDS:
         row = Row(f"in bulk, {world}", "µs/event", costs["in bulk"][world], chart=f"End to end in bulk, {world}, CPU")
@@ -45,7 +50,7 @@ def run(found: list[str], quick: bool, space: Workspace) -> list[Section]:
     for world in WORLDS:
         chart = f"End to end flushed singly, {world}, CPU"
         rows.append(Row(f"flushed singly, {world}", "µs/event", costs["flushed singly"][world], chart=chart))
-    for name in ("flushed singly", "flushed singly after that"):
+    for name in ("flushed singly", "flushed singly, no limit on silence", "flushed singly after that"):
         floors = {world: costs[name][world].get("floor") for world in WORLDS}
         for world, below, what in (
             ("sync", "sync", "recv"),
@@ -57,8 +62,8 @@ def run(found: list[str], quick: bool, space: Workspace) -> list[Section]:
                 continue
             above = {n: figure - floor for n, figure in figures.items() if n != "floor" and isinstance(figure, float)}
             row = Row(f"{name}, {world}, above {what}", "µs/event", above)
-            if what == "recv" and name == "flushed singly":
-                aim(row, {"httpx-sse": 4.0, "aiohttp-sse-client": 1.5})
+            if what == "recv" and not name.endswith("after that"):
+                aim(row, SINGLY)
             rows.append(row)
     return [Section("End to end over loopback, CPU of the client", rows)]
 
@@ -70,11 +75,11 @@ def aim(row: Row, bounds: dict[str, float]) -> None:
 
 
 def all_workers(
-    stack: ExitStack, space: Workspace, found: list[str], acks: str, tls: bool = False
+    stack: ExitStack, space: Workspace, found: list[str], acks: str, tls: bool = False, silence: float = 300.0
 ) -> dict[tuple[str, str], Client]:
     """A client process for each candidate in each of its worlds, and for the two floors."""
     return {
-        (world, name): stack.enter_context(space.worker(world, name, acks, tls))
+        (world, name): stack.enter_context(space.worker(world, name, acks, tls, silence))
         for world, made in WORLDS.items()
         for name in [*found, "floor"]
         if name in made or name == "floor"

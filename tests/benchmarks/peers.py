@@ -270,29 +270,30 @@ LINES: dict[str, Callable[[], Lines]] = {
 
 
 # Reading from the network. Each class holds what a program makes once (a session, a pool, a TLS context);
-# `stream` returns a context manager for one stream, `events` the iterator over what entering it gave. Time
-# limits are off where a stream would run into them.
+# `stream` returns a context manager for one stream, `events` the iterator over what entering it gave. All have
+# the same limit on silence, ours by default: to notice that nothing comes has its price, in every library.
 
 
 class Ours:
-    def __init__(self, cafile: str | None) -> None:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
         from sse import connect
 
-        self.connect, self.verify = connect, cafile or True
+        self.connect = connect
+        self.options = {"verify": cafile or True, "idle_timeout": silence, "timeout": silence and 30.0}
 
     def stream(self, url: str) -> Any:
-        return self.connect(url, verify=self.verify)
+        return self.connect(url, **self.options)
 
     def events(self, entered: Any) -> Any:
         return entered
 
 
 class HttpxSSE:
-    def __init__(self, cafile: str | None) -> None:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
         import httpx
         import httpx_sse
 
-        self.client = httpx.Client(verify=context(cafile), timeout=None)
+        self.client = httpx.Client(verify=context(cafile), timeout=silence)
         self.connect = httpx_sse.connect_sse
 
     def stream(self, url: str) -> Any:
@@ -303,12 +304,12 @@ class HttpxSSE:
 
 
 class LaunchDarkly:
-    def __init__(self, cafile: str | None) -> None:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
         import urllib3
         from ld_eventsource import SSEClient
         from ld_eventsource.config import ConnectStrategy
 
-        self.pool = urllib3.PoolManager(ca_certs=cafile)
+        self.pool = urllib3.PoolManager(ca_certs=cafile, timeout=urllib3.Timeout(read=silence))
         self.strategy, self.client = ConnectStrategy.http, SSEClient
 
     def stream(self, url: str) -> Any:
@@ -321,30 +322,30 @@ class LaunchDarkly:
 class SSEClientPy:
     """Over requests, as its page shows it."""
 
-    def __init__(self, cafile: str | None) -> None:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
         import requests
         from sseclient import SSEClient
 
-        self.session, self.client = requests.Session(), SSEClient
+        self.session, self.client, self.silence = requests.Session(), SSEClient, silence
         self.session.verify = cafile or True
 
     def stream(self, url: str) -> Any:
-        return closing(self.session.get(url, stream=True))
+        return closing(self.session.get(url, stream=True, timeout=self.silence))
 
     def events(self, entered: Any) -> Any:
         return self.client(entered).events()
 
 
 class RequestsSSE:
-    def __init__(self, cafile: str | None) -> None:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
         import requests
         from requests_sse import EventSource
 
-        self.session, self.source = requests.Session(), EventSource
+        self.session, self.source, self.silence = requests.Session(), EventSource, silence
         self.session.verify = cafile or True
 
     def stream(self, url: str) -> Any:
-        return self.source(url, session=self.session)
+        return self.source(url, session=self.session, timeout=self.silence)
 
     def events(self, entered: Any) -> Any:
         return entered
@@ -353,11 +354,11 @@ class RequestsSSE:
 class OpenAI:
     """Its decoder over the HTTP client it brings along, which is what its streams are made of."""
 
-    def __init__(self, cafile: str | None) -> None:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
         import httpx2
         from openai._streaming import SSEDecoder
 
-        self.client = httpx2.Client(verify=context(cafile), timeout=None)
+        self.client = httpx2.Client(verify=context(cafile), timeout=silence)
         self.decoder = SSEDecoder
 
     def stream(self, url: str) -> Any:
@@ -368,25 +369,26 @@ class OpenAI:
 
 
 class AsyncOurs:
-    def __init__(self, cafile: str | None) -> None:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
         from sse import async_connect
 
-        self.connect, self.verify = async_connect, cafile or True
+        self.connect = async_connect
+        self.options = {"verify": cafile or True, "idle_timeout": silence, "timeout": silence and 30.0}
 
     def stream(self, url: str) -> Any:
-        return self.connect(url, verify=self.verify)
+        return self.connect(url, **self.options)
 
     def events(self, entered: Any) -> Any:
         return aiter(entered)
 
 
 class AsyncHttpxSSE:
-    def __init__(self, cafile: str | None) -> None:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
         import httpx
         import httpx_sse
 
         limits = httpx.Limits(max_connections=None)
-        self.client = httpx.AsyncClient(verify=context(cafile), timeout=None, limits=limits)
+        self.client = httpx.AsyncClient(verify=context(cafile), timeout=silence, limits=limits)
         self.connect = httpx_sse.aconnect_sse
 
     def stream(self, url: str) -> Any:
@@ -397,11 +399,11 @@ class AsyncHttpxSSE:
 
 
 class AsyncLaunchDarkly:
-    def __init__(self, cafile: str | None) -> None:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
         from ld_eventsource.async_client import AsyncSSEClient
         from ld_eventsource.config.async_connect_strategy import AsyncConnectStrategy
 
-        self.session = aiohttp_session(cafile)
+        self.session = aiohttp_session(cafile, silence)
         self.strategy, self.client = AsyncConnectStrategy.http, AsyncSSEClient
 
     def stream(self, url: str) -> Any:
@@ -412,10 +414,10 @@ class AsyncLaunchDarkly:
 
 
 class AiohttpSSEClient:
-    def __init__(self, cafile: str | None) -> None:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
         from aiohttp_sse_client.client import EventSource
 
-        self.session, self.source = aiohttp_session(cafile), EventSource
+        self.session, self.source = aiohttp_session(cafile, silence), EventSource
 
     def stream(self, url: str) -> Any:
         return self.source(url, session=self.session)
@@ -425,12 +427,12 @@ class AiohttpSSEClient:
 
 
 class AsyncOpenAI:
-    def __init__(self, cafile: str | None) -> None:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
         import httpx2
         from openai._streaming import SSEDecoder
 
         limits = httpx2.Limits(max_connections=None)
-        self.client = httpx2.AsyncClient(verify=context(cafile), timeout=None, limits=limits)
+        self.client = httpx2.AsyncClient(verify=context(cafile), timeout=silence, limits=limits)
         self.decoder = SSEDecoder
 
     def stream(self, url: str) -> Any:
@@ -447,14 +449,15 @@ def context(cafile: str | None) -> Any:
     return ssl.create_default_context(cafile=cafile) if cafile else False
 
 
-def aiohttp_session(cafile: str | None) -> Any:
+def aiohttp_session(cafile: str | None, silence: float | None) -> Any:
     import aiohttp
 
     connector = aiohttp.TCPConnector(limit=0, ssl=context(cafile) if cafile else True)
-    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=silence)
+    return aiohttp.ClientSession(connector=connector, timeout=timeout)
 
 
-SYNC: dict[str, Callable[[str | None], Any]] = {
+SYNC: dict[str, Callable[[str | None, float | None], Any]] = {
     OURS: Ours,
     "httpx-sse": HttpxSSE,
     "launchdarkly": LaunchDarkly,
@@ -462,7 +465,7 @@ SYNC: dict[str, Callable[[str | None], Any]] = {
     "requests-sse": RequestsSSE,
     "openai": OpenAI,
 }
-ASYNC: dict[str, Callable[[str | None], Any]] = {
+ASYNC: dict[str, Callable[[str | None, float | None], Any]] = {
     OURS: AsyncOurs,
     "httpx-sse": AsyncHttpxSSE,
     "launchdarkly": AsyncLaunchDarkly,
@@ -486,7 +489,7 @@ def ours_body(url: str, cafile: str | None) -> Iterator[Iterator[bytes]]:
 def httpx_body(url: str, cafile: str | None) -> Iterator[Iterator[bytes]]:
     import httpx
 
-    client = httpx.Client(verify=context(cafile), timeout=None)
+    client = httpx.Client(verify=context(cafile), timeout=300)
     with client, client.stream("GET", url) as response:
         yield response.iter_bytes()
 
@@ -503,7 +506,7 @@ async def ours_async_body(url: str, cafile: str | None) -> Any:
 async def httpx_async_body(url: str, cafile: str | None) -> Any:
     import httpx
 
-    client = httpx.AsyncClient(verify=context(cafile), timeout=None)
+    client = httpx.AsyncClient(verify=context(cafile), timeout=300)
     async with client, client.stream("GET", url) as response:
         yield response.aiter_bytes()
 

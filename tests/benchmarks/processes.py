@@ -69,10 +69,12 @@ class Workspace:
             stop(process)
 
     @contextmanager
-    def worker(self, kind: str, candidate: str, acks: str, tls: bool = False) -> Iterator[Client]:
-        """A client process for one candidate."""
+    def worker(
+        self, kind: str, candidate: str, acks: str, tls: bool = False, silence: float = 300.0
+    ) -> Iterator[Client]:
+        """A client process for one candidate; `silence`: seconds of it that end a stream, 0 for no limit."""
         cafile = [str(CERTS / "ca.pem")] if tls else []
-        process = self.start([sys.executable, str(HERE / "worker.py"), kind, candidate, acks, *cafile])
+        process = self.start([sys.executable, str(HERE / "worker.py"), kind, candidate, acks, str(silence), *cafile])
         try:
             yield Client(process)
         finally:

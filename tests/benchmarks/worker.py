@@ -1,4 +1,4 @@
-"""A client process: `worker.py KIND CANDIDATE ACKS [CAFILE]`, one JSON command per line in, one answer out.
+"""A client process: `worker.py KIND CANDIDATE ACKS SILENCE [CAFILE]`, one JSON command per line in, one answer out.
 
 What a benchmark of clients measures is this process. KIND is `sync` or `async`; the candidate `floor` is what
 no library can do without: a bare `recv`, a bare asyncio protocol. Imports wait for their command, so that a
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 class Worker:
     """The commands; `acks` is where the server looks for how many events have been taken."""
 
-    def __init__(self, kind: str, candidate: str, acks: memoryview, cafile: str | None) -> None:
-        self.kind, self.candidate, self.acks, self.cafile = kind, candidate, acks, cafile
+    def __init__(
+        self, kind: str, candidate: str, acks: memoryview, silence: float | None, cafile: str | None
+    ) -> None:
+        self.kind, self.candidate, self.acks, self.silence, self.cafile = kind, candidate, acks, silence, cafile
         self._made: Any = None
         self._loop: Any = None
         self._context: Any = None
@@ -44,7 +46,7 @@ class Worker:
         if self._made is None:
             import peers
 
-            self._made = (peers.SYNC if self.kind == "sync" else peers.ASYNC)[self.candidate](self.cafile)
+            self._made = (peers.SYNC if self.kind == "sync" else peers.ASYNC)[self.candidate](self.cafile, self.silence)
         return self._made
 
     async def apeer(self) -> Any:
@@ -411,10 +413,10 @@ def peak() -> int:
 def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    kind, candidate, acks, *cafile = sys.argv[1:]
+    kind, candidate, acks, silence, *cafile = sys.argv[1:]
     with open(acks, "r+b") as file:
         cells = memoryview(mmap.mmap(file.fileno(), 8)).cast("Q")
-    worker = Worker(kind, candidate, cells, cafile[0] if cafile else None)
+    worker = Worker(kind, candidate, cells, float(silence) or None, cafile[0] if cafile else None)
     for line in sys.stdin:
         command = json.loads(line)
         try:
