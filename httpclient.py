@@ -998,21 +998,17 @@ class _BlockingWire:
 
 
 class _Signal:
-    """A future for one task, to be awaited again and again.
+    """A future for one task, to be awaited again and again, without a result."""
 
-    `set` lets the task go on at once, within the callback that brought its bytes, and not in the loop's next turn,
-    which would ask the system for news in between: a fifth of what an event that is flushed alone costs above a bare
-    protocol.
-    """
-
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_loop")
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_loop")
 
     def __init__(self, loop: Any) -> None:
         self._loop = loop
         self._asyncio_future_blocking = False  # by this, and what follows, a task knows a future
         self._callback: Any = None
         self._context: Any = None
-        self._cancelled: tuple[Any, ...] | None = None
+
+    result = type(None)  # returns None, too, and is no frame to enter
 
     def get_loop(self) -> Any:
         return self._loop
@@ -1023,25 +1019,10 @@ class _Signal:
     def done(self) -> bool:
         return self._callback is None
 
-    def result(self) -> None:
-        if self._cancelled is not None:
-            from asyncio import CancelledError
-
-            arguments, self._cancelled = self._cancelled, None
-            raise CancelledError(*arguments)
-
     def cancel(self, msg: Any = None) -> bool:
-        if self._callback is None:
-            return False
-        self._cancelled = () if msg is None else (msg,)
+        """Wake the task. `False` is for: not cancelled; then it cancels itself in its next step."""
         self.set_soon()
-        return True
-
-    def set(self) -> None:
-        """Only for callbacks of the loop, where no task is running."""
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            self._context.run(callback, self)
+        return False
 
     def set_soon(self) -> None:
         callback, self._callback = self._callback, None
@@ -1085,7 +1066,11 @@ class _AsyncWire(_Signal):
         if len(self._buffer) > _READ and not self._paused:  # nobody takes it: slow the sender down
             self._paused = True
             self._transport.pause_reading()
-        self.set()
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            # Now, as no task is running here: in its next turn the loop would first ask the system for news, a fifth of
+            # what an event costs that is flushed alone.
+            self._context.run(callback, self)
 
     def eof_received(self) -> None:
         self._ended = True
