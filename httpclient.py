@@ -1092,7 +1092,9 @@ class _AsyncWire(_Signal):
     async def connect(self, host: str, port: int, uds: str | None) -> None:
         import asyncio
 
-        self._set_timer()
+        if self.expires is not None:
+            self._until = self.expires
+            self._start_timer()
         try:
             await self._watch(self._connect(host, port, uds))
         except asyncio.CancelledError:
@@ -1192,7 +1194,12 @@ class _AsyncWire(_Signal):
                 raise self._why()
             if self._ended:
                 return b""
-            self._set_timer()
+            until = self.expires
+            if until is None:
+                until = inf if self.idle is None else monotonic() + self.idle
+            self._until = until
+            if until < self._due:  # else the timer that there is looks; to set one each time costs as much as a read
+                self._start_timer()
             self._asyncio_future_blocking = True
             yield self
         data, self._buffer = self._buffer, b""
@@ -1200,15 +1207,6 @@ class _AsyncWire(_Signal):
             self._paused = False
             self._transport.resume_reading()
         return data
-
-    def _set_timer(self) -> None:
-        """Only if there is none that is due earlier: to set one at each read would cost as much as the read."""
-        until = self.expires
-        if until is None:
-            until = inf if self.idle is None else monotonic() + self.idle
-        self._until = until
-        if until < self._due:
-            self._start_timer()
 
     def _start_timer(self) -> None:
         if self._timer is not None:

@@ -1226,13 +1226,14 @@ class _Client:
         """The events of a piece of the stream become ready."""
         parser = self._parser
         ready = parser.feed(chunk)
-        self._direct = self._until is None and not parser.between and parser._error is None
+        direct, events = self._until is None and parser._error is None, len(ready)
+        if parser.between:
+            direct, events, parser.between = False, events - parser.between, 0
+        self._direct = direct
+        if events:
+            self._delivered += events  # or they will be, before this is asked for
+            self._retries = 0
         if ready:
-            events = len(ready) - parser.between
-            if events:
-                self._delivered += events  # or they will be, before this is asked for
-                self._retries = 0
-            parser.between = 0
             ready.reverse()
             self._ready = ready
             if self._closed:  # meanwhile, by another thread
@@ -1328,10 +1329,11 @@ class SSEClient(_Client):
     def __next__(self) -> SSEEvent:
         try:
             while self._direct:  # nothing but events: what `_advance` does, a third cheaper for want of coroutines
-                ready, link = self._ready, self._link
+                ready = self._ready
                 if ready:
                     self._last = event = ready.pop()
                     return event  # type: ignore[no-any-return]
+                link = self._link
                 if link is None:
                     break
                 try:
@@ -1388,10 +1390,11 @@ class AsyncSSEClient(_Client):
 
     async def __anext__(self) -> SSEEvent:
         while self._direct:  # as in SSEClient
-            ready, link = self._ready, self._link
+            ready = self._ready
             if ready:
                 self._last = event = ready.pop()
                 return event  # type: ignore[no-any-return]
+            link = self._link
             if link is None or self._advancing:
                 break
             self._advancing = True
