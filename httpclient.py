@@ -1194,6 +1194,8 @@ class _AsyncWire(_Signal):
                 raise self._why()
             if self._ended:
                 return b""
+            if self._callback is not None:  # of two who wait, one would wait for ever
+                raise RuntimeError("another task is waiting for this connection")
             until = self.expires
             if until is None:
                 until = inf if self.idle is None else monotonic() + self.idle

@@ -975,7 +975,7 @@ class _Client:
         self._restart = False  # reconnect() was called
         self._entered = False
         self._waker: Callable[[], object] | None = None  # ends a wait
-        self._unread: Exception | None = None  # what a read failed with, for the rules to see
+        self._unread: Exception | bytes | None = None  # what a read failed with, or the end, for the rules to see
         self._failure: Exception | None = None  # to raise when the connection is given back
         self._advancing = False
         self._parser: Any = None  # of the connection that opened last
@@ -1096,7 +1096,7 @@ class _Client:
             self._lost(self._parser._error)
         elif self._unread is not None:
             lost, self._unread = self._unread, None
-            self._lost(lost)
+            self._lost(lost if isinstance(lost, Exception) else None)
         else:
             try:
                 chunk = await link.read()
@@ -1148,6 +1148,7 @@ class _Client:
             if timeout is not None:
                 timeout = max(0.001, timeout - (time.monotonic() - start))
         link = self._link = self._new_link()
+        self._unread = None  # of the last one, if Ctrl-C came before the rules saw it
         self._restart = False
         if self._closed:  # meanwhile, by another thread or task
             return None
@@ -1409,6 +1410,7 @@ class AsyncSSEClient(_Client):
             finally:
                 self._advancing = False
             if not chunk:
+                self._unread = chunk  # not to be asked for again: a caller's iterator might wait for ever
                 break
             self._receive(chunk)
         event = await self._advance()

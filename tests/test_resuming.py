@@ -14,7 +14,18 @@ from unittest import mock
 
 import sse
 from sse import EventSource, SSEConnectionError, SSEEventTooLargeError
-from tests.server import CHUNKED, LAST_CHUNK, NO_CONTENT, Connection, Server, chunk, head, refused_port, stream
+from tests.server import (
+    CHUNKED,
+    LAST_CHUNK,
+    NO_CONTENT,
+    PATIENCE,
+    Connection,
+    Server,
+    chunk,
+    head,
+    refused_port,
+    stream,
+)
 from tests.worlds import AsyncWorld, SyncWorld, World, in_both_worlds, is_async
 
 OPEN = stream("id: 1\ndata: x\n\n", end="open")
@@ -107,6 +118,50 @@ class Ended(World):
         with self.connect("http://service.test/", transport=self.failing_transport(), until=lambda e: True) as client:
             self.assertEqual([event.data for event in client], ["x"])
 
+    def test_a_body_is_not_asked_for_more_after_its_end(self) -> None:
+        """The iterator over a queue, say, would wait for ever."""
+        asked: list[str] = []
+
+        class Body:
+            def __init__(self) -> None:
+                self.pieces = iter((b"data: x\n\n", b"data: y\n\n", b""))
+
+            def __iter__(self) -> Body:
+                return self
+
+            __aiter__ = __iter__
+
+            def __next__(self) -> bytes:
+                asked.append("")
+                piece = next(self.pieces)
+                if not piece:
+                    raise StopIteration
+                return piece
+
+            async def __anext__(self) -> bytes:
+                try:
+                    return self.__next__()
+                except StopIteration:
+                    raise StopAsyncIteration from None
+
+        class Response:
+            status_code, headers, url = 200, {"Content-Type": "text/event-stream"}, "http://service.test/"
+            iter_bytes = aiter_bytes = staticmethod(Body)
+
+            def close(self) -> None: ...
+
+            async def aclose(self) -> None: ...
+
+        def transport(*args: Any, **options: Any) -> Any:
+            return Response()
+
+        async def atransport(*args: Any, **options: Any) -> Any:
+            return Response()
+
+        chosen = atransport if is_async(self) else transport
+        client = self.connect("http://service.test/", transport=chosen, reconnect=False)
+        self.assertEqual(([event.data for event in client], len(asked)), (["x", "y"], 3))
+
     def failing_transport(self) -> Any:
         class Response:
             status_code, headers, url = 200, {"Content-Type": "text/event-stream"}, "http://service.test/"
@@ -163,6 +218,27 @@ class Together(AsyncWorld):
                 with self.subTest(script.__name__, **options), Server(script) as server:
                     asyncio.run(main(server, enter=script is opened, **options))
                     self.assertEqual(len(server.requests), 1)
+
+
+    def test_a_second_task_that_reads_the_response(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk("data: x\n\n"))
+            conn.wait("go")
+            conn.send(chunk("data: y\n\n"))
+            conn.stall()
+
+        async def main(server: Server) -> None:
+            async with sse.async_connect(server.url) as client:
+                await anext(client)
+                first = asyncio.ensure_future(anext(client))
+                await asyncio.sleep(0)
+                with self.assertRaisesRegex(RuntimeError, "another task"):
+                    await anext(client.response.aiter_bytes())
+                server.signal("go")
+                self.assertEqual((await first).data, "y")
+
+        with Server(script) as server:
+            self.run_async(asyncio.wait_for(main(server), PATIENCE))
 
 
 class Tokens(AsyncWorld):
@@ -248,6 +324,22 @@ class Signals(SyncWorld):
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         self.assertGreater(broken, 0)
+
+
+class Broken(SyncWorld):
+    def test_ctrl_c_between_a_drop_and_what_follows_from_it(self) -> None:
+        script = stream("data: x\n\n", end="cut")
+        errors: list[Any] = []
+        with Server(script, stream("data: y\n\n", end="open")) as server:
+            client = self.connect(server.url, on_error=lambda error, delay: errors.append(error))
+            with client:
+                next(client)
+                with mock.patch.object(sse.SSEClient, "_step", side_effect=KeyboardInterrupt):
+                    with self.assertRaises(KeyboardInterrupt):
+                        while True:
+                            next(client)
+                self.assertEqual(next(client).data, "y")
+            self.assertEqual((errors, len(server.requests)), ([], 2))
 
 
 class Sources(unittest.TestCase):
