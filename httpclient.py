@@ -21,6 +21,7 @@ import re
 import socket
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from errno import EINPROGRESS, EWOULDBLOCK
+from functools import partial
 from math import inf
 from struct import pack
 from threading import RLock
@@ -1995,3 +1996,133 @@ class _ASGIWire:
             if not self._answered:
                 self._task.cancel()
                 await asyncio.wait({self._task})
+
+
+# --- other libraries' clients --------------------------------------------------------------------
+
+
+def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
+    """What sends for `connect`, or for `async_connect` if `asynchronous`, given as `transport=`.
+
+    The clients of other libraries become a function `transport(method, url, *, headers, content,
+    timeout)` that sends by them and returns their own answer, its body not yet read:
+    `requests.Session` and `niquests.Session`, `httpx.Client` and `AsyncClient`, the same of httpx2,
+    `niquests.AsyncSession`, `aiohttp.ClientSession`, and what derives from these. They are known
+    by their classes, nothing is imported. Any other callable is returned as it is.
+
+    The request goes the client's own way: its authentication, base URL, cookies, hooks, pool,
+    proxies and mocks hold. Redirects are followed. Headers of a request go before those of the
+    client, as in those libraries; a name that comes twice is one line for requests and niquests.
+    Of the client's own time limits those for connecting, sending and for a place in its pool hold
+    beside `timeout` (httpx, httpx2; for aiohttp `connect` and `sock_connect`). What it limits in
+    reading, or in all, does not, since it would end streams that are quiet: for clients that block
+    `timeout` stands in its place, until the head has come.
+
+    Raises `TypeError` that says what to give instead: for a class in the place of its instance,
+    for what is for the other world, for a bare ASGI or WSGI application, for what is not callable.
+    """
+    kind = client if isinstance(client, type) else type(client)
+    names = [(base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__]
+    name, send, world = kind.__name__, None, None
+    if issubclass(kind, (ASGITransport, WSGITransport)):
+        world = issubclass(kind, ASGITransport)
+    elif known := next((base for base in names if base in _CLIENTS), None):
+        name, (send, world) = f"{known[0]}.{name}", _CLIENTS[known]
+    elif callable(client):
+        code = _code_of(client)
+        parameters = code.co_varnames[: code.co_argcount] if code else ()
+        if parameters[-3:] == ("scope", "receive", "send"):
+            raise TypeError("transport= is a bare ASGI application: "
+                            "async_connect() takes transport=ASGITransport(app)")  # fmt: skip
+        if parameters[-1:] == ("start_response",):
+            raise TypeError("transport= is a bare WSGI application: "
+                            "connect() takes transport=WSGITransport(app)")  # fmt: skip
+        if code and code.co_flags & 0x80:  # inspect.CO_COROUTINE
+            name, world = "a coroutine function", True
+    else:
+        choice = ("httpx.AsyncClient, httpx2.AsyncClient, niquests.AsyncSession, "
+                  "aiohttp.ClientSession, ASGITransport(app) or a coroutine function")  # fmt: skip
+        if not asynchronous:
+            choice = ("httpx.Client, httpx2.Client, requests.Session, niquests.Session, "
+                      "WSGITransport(app) or a function")  # fmt: skip
+        raise TypeError(f"transport= is no {name}, but one of {choice} "
+                        "transport(method, url, *, headers, content, timeout)")  # fmt: skip
+    if kind is client and world is not None:
+        raise TypeError(f"transport= takes an instance of {name}, not the class")
+    if world is not None and world != asynchronous:
+        right, wrong = ("async_connect", "connect") if world else ("connect", "async_connect")
+        raise TypeError(f"transport={name} is for {right}(), not for {wrong}()")
+    return partial(send, client) if send else client
+
+
+def _code_of(function: Any) -> Any:
+    """The code that a call runs, if it is Python's; of what a decorator wraps, if it says so."""
+    function = function if hasattr(function, "__code__") else type(function).__call__
+    return getattr(getattr(function, "__wrapped__", function), "__code__", None)
+
+
+def _lines_of(headers: Any) -> list[tuple[str, str]]:
+    return list(headers.items() if hasattr(headers, "items") else headers or ())
+
+
+def _least(limit: float | None, other: float | None) -> float | None:
+    """The shorter of two time limits; `None` is none."""
+    return min((seconds for seconds in (limit, other) if seconds is not None), default=None)
+
+
+def _send_by_requests(
+    session: Any, method: str, url: str, *, headers: Any, content: Any, timeout: float | None
+) -> Any:
+    """By requests and niquests, whose headers are a mapping: lines of one name become one
+    (RFC 9110, 5.3). A limit for the next byte would end a quiet stream, where `connect` is not
+    there to lift it: in niquests' asynchronous session.
+    """
+    joined: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for name, value in _lines_of(headers):
+        name = names.setdefault(name.lower(), name)
+        between = "; " if name.lower() == "cookie" else ", "
+        joined[name] = f"{joined[name]}{between}{value}" if name in joined else value
+    limits = (timeout, None) if hasattr(session, "__aenter__") else timeout
+    return session.request(method, url, headers=joined, data=content, timeout=limits, stream=True)
+
+
+def _send_by_httpx(
+    client: Any, method: str, url: str, *, headers: Any, content: Any, timeout: float | None
+) -> Any:
+    lines = [(name.encode(), value.encode("latin-1")) for name, value in _lines_of(headers)]
+    own, read = client.timeout, None if hasattr(client, "aclose") else timeout
+    connect, write, pool = (_least(limit, timeout) for limit in (own.connect, own.write, own.pool))
+    limits = (connect, read, write, pool)
+    request = client.build_request(method, url, headers=lines, content=content, timeout=limits)
+    return client.send(request, stream=True, follow_redirects=True)
+
+
+def _send_by_aiohttp(
+    session: Any, method: str, url: str, *, headers: Any, content: Any, timeout: float | None
+) -> Any:
+    own = session.timeout
+    limits = type(own)(total=None, connect=own.connect, sock_connect=own.sock_connect)
+    lines = [(name, _as_utf8(value)) for name, value in _lines_of(headers)]
+    return session.request(method, url, headers=lines, data=content, timeout=limits)
+
+
+def _as_utf8(value: str) -> str:
+    """A value of which each character stands for a byte, for a library that sends it as UTF-8."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
+
+
+# By package and class: what sends, and is it for asyncio?
+_CLIENTS: dict[tuple[str, str], tuple[Callable[..., Any], bool]] = {
+    ("requests", "Session"): (_send_by_requests, False),
+    ("niquests", "Session"): (_send_by_requests, False),
+    ("niquests", "AsyncSession"): (_send_by_requests, True),
+    ("httpx", "Client"): (_send_by_httpx, False),
+    ("httpx", "AsyncClient"): (_send_by_httpx, True),
+    ("httpx2", "Client"): (_send_by_httpx, False),
+    ("httpx2", "AsyncClient"): (_send_by_httpx, True),
+    ("aiohttp", "ClientSession"): (_send_by_aiohttp, True),
+}

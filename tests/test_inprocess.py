@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
@@ -10,9 +11,9 @@ from typing import Any
 from unittest import mock
 
 import sse
-from httpclient import ASGITransport, ConnectError, WSGITransport
+from httpclient import ASGITransport, ConnectError, WSGITransport, transport_of
 from sse import SSEConnectionError, SSEContentTypeError, SSEHTTPError
-from tests.worlds import AsyncWorld, SyncWorld, World, in_both_worlds, is_async
+from tests.worlds import AsyncWorld, Checked, SyncWorld, World, in_both_worlds, is_async
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -867,3 +868,165 @@ class Foreign(World):
         with self.connect(URL, transport=self.transport([b"data: x\n\n"] * 3)) as client:
             next(client)
         self.assertTrue(self.responses[0].closed)
+
+
+def foreign(package: str, name: str, **attributes: Any) -> Any:
+    """An instance of a class that looks like that of another library."""
+    return type(name, (), {"__module__": f"{package}.inner", **attributes})()
+
+
+class Recorder:
+    """Notes how it is called."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def __call__(self, *args: Any, **options: Any) -> str:
+        self.calls.append((args, options))
+        return "what the library returns"
+
+
+class Limits:
+    """The time limits of a client of httpx or aiohttp."""
+
+    def __init__(self, **seconds: float | None) -> None:
+        self.seconds = seconds
+
+    def __getattr__(self, name: str) -> float | None:
+        return self.seconds[name]
+
+
+class OtherClients(Checked):
+    """`transport_of`, without the libraries: tests/extended/ has them."""
+
+    LINES = (("Accept", "a"), ("X-Two", "1"), ("Cookie", "a=b"), ("x-two", "2"), ("Cookie", "c=d"))
+
+    def send(self, client: Any, asynchronous: bool, headers: Any = LINES) -> None:
+        send = transport_of(client, asynchronous)
+        sent = send("PUT", "http://a/", headers=headers, content=b"x", timeout=3.0)
+        self.assertEqual(sent, "what the library returns")
+
+    def test_requests_and_niquests(self) -> None:
+        for package, name, asynchronous in (
+            ("requests", "Session", False),
+            ("niquests", "Session", False),
+            ("niquests", "AsyncSession", True),
+        ):
+            request = Recorder()
+            more = {"__aenter__": None} if asynchronous else {}
+            with self.subTest(package=package, name=name):
+                self.send(foreign(package, name, request=request, **more), asynchronous)
+                ((args, options),) = request.calls
+                self.assertEqual(args, ("PUT", "http://a/"))
+                headers = {"Accept": "a", "X-Two": "1, 2", "Cookie": "a=b; c=d"}
+                timeout = (3.0, None) if asynchronous else 3.0
+                wanted = {"headers": headers, "data": b"x", "timeout": timeout, "stream": True}
+                self.assertEqual(options, wanted)
+
+    def test_httpx(self) -> None:
+        for package in ("httpx", "httpx2"):
+            for name, asynchronous in (("Client", False), ("AsyncClient", True)):
+                limits = Limits(connect=1.0, read=2.0, write=None, pool=9.0)
+                build, send = Recorder(), Recorder()
+                more: dict[str, Any] = {"aclose": None} if asynchronous else {}
+                more |= {"timeout": limits, "build_request": build, "send": send}
+                with self.subTest(package=package, name=name):
+                    self.send(foreign(package, name, **more), asynchronous, {"X": "\xe9"})
+                    ((args, options),) = build.calls
+                    self.assertEqual(args, ("PUT", "http://a/"))
+                    self.assertEqual(options["headers"], [(b"X", b"\xe9")])
+                    read = None if asynchronous else 3.0
+                    self.assertEqual(options["timeout"], (1.0, read, 3.0, 3.0))
+                    self.assertEqual(send.calls[0][1], {"stream": True, "follow_redirects": True})
+
+    def test_aiohttp(self) -> None:
+        request = Recorder()
+        limits = Limits(total=300.0, connect=None, sock_connect=30.0, sock_read=5.0)
+        session = foreign("aiohttp", "ClientSession", request=request, timeout=limits)
+        sent = {"Last-Event-ID": "\u017e".encode().decode("latin-1"), "X": "\xe9"}
+        self.send(session, True, sent)
+        ((args, options),) = request.calls
+        self.assertEqual((args, options["data"]), (("PUT", "http://a/"), b"x"))
+        self.assertEqual(options["headers"], [("Last-Event-ID", "\u017e"), ("X", "\xe9")])
+        wanted = {"total": None, "connect": None, "sock_connect": 30.0}
+        self.assertEqual(options["timeout"].seconds, wanted)
+
+    def test_derived_classes_are_known_and_other_packages_are_not(self) -> None:
+        request = Recorder()
+        session = foreign("requests", "Session", request=request)
+        derived = type("OAuthSession", (type(session),), {"__module__": "myapp"})()
+        self.send(derived, False)
+        with self.assertRaisesRegex(TypeError, "transport= is no Session, but one of httpx.Client"):
+            transport_of(foreign("sqlalchemy", "Session"), False)
+
+    def test_other_callables_are_taken_as_they_are(self) -> None:
+        async def awaited(method: str, url: str, **options: Any) -> None: ...
+
+        for transport, asynchronous in (
+            (lambda method, url, *, headers, content, timeout: None, False),
+            (lambda *args, **options: None, True),  # it may return what can be awaited
+            (Recorder(), False),
+            (len, False),
+            (awaited, True),
+            (WSGITransport(len), False),
+            (ASGITransport(len), True),
+        ):
+            self.assertIs(transport_of(transport, asynchronous), transport)
+
+    def test_what_is_for_the_other_world(self) -> None:
+        async def awaited(method: str, url: str, **options: Any) -> None: ...
+
+        for transport, asynchronous, name in (
+            (ASGITransport(len), True, "ASGITransport"),
+            (WSGITransport(len), False, "WSGITransport"),
+            (foreign("requests", "Session"), False, "requests.Session"),
+            (foreign("httpx", "Client"), False, "httpx.Client"),
+            (foreign("httpx2", "AsyncClient"), True, "httpx2.AsyncClient"),
+            (foreign("aiohttp", "ClientSession"), True, "aiohttp.ClientSession"),
+            (awaited, True, "a coroutine function"),
+        ):
+            right, wrong = ("async_connect", "connect")[:: 1 if asynchronous else -1]
+            with self.subTest(name):
+                text = rf"={name} is for {right}\(\), not for {wrong}\(\)"
+                with self.assertRaisesRegex(TypeError, text):
+                    transport_of(transport, not asynchronous)
+
+    def test_classes_in_the_place_of_their_instances(self) -> None:
+        for kind, name in (
+            (ASGITransport, "ASGITransport"),
+            (WSGITransport, "WSGITransport"),
+            (type(foreign("httpx", "Client")), "httpx.Client"),
+        ):
+            for asynchronous in (False, True):
+                with self.assertRaisesRegex(TypeError, f"an instance of {name}, not the class"):
+                    transport_of(kind, asynchronous)
+
+    def test_bare_applications(self) -> None:
+        async def asgi(scope: Any, receive: Any, send: Any) -> None: ...
+
+        def wsgi(environ: Any, start_response: Any) -> Any: ...
+
+        class Framework:
+            def __call__(self, env: Any, start_response: Any) -> Any: ...
+
+        @functools.wraps(asgi)
+        async def wrapped(*args: Any) -> None: ...
+
+        for app, name in (
+            (asgi, "ASGI"),
+            (App(whole), "ASGI"),
+            (App(whole).__call__, "ASGI"),
+            (wrapped, "ASGI"),
+            (wsgi, "WSGI"),
+            (Framework(), "WSGI"),
+        ):
+            for asynchronous in (False, True):
+                text = rf"is a bare {name} application: .*connect\(\) takes transport={name}Tran"
+                with self.subTest(app=app), self.assertRaisesRegex(TypeError, text):
+                    transport_of(app, asynchronous)
+
+    def test_what_cannot_be_a_transport(self) -> None:
+        for asynchronous, choice in ((False, "requests.Session"), (True, "aiohttp.ClientSession")):
+            for thing in ("http://proxy", 3, object(), asyncio):
+                with self.assertRaisesRegex(TypeError, f"transport= is no .*{choice}.* function"):
+                    transport_of(thing, asynchronous)

@@ -1,0 +1,667 @@
+"""Other libraries' clients as `transport=`, and their open answers in `from_response`.
+
+Each scenario runs over each library that is installed, blocking and asynchronous. niquests replaces
+the urllib3 of its environment, so that it needs one of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import importlib
+import ssl
+import sys
+import threading
+import time
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from sse import (
+    AsyncEventSource,
+    EventSource,
+    SSEConnectionError,
+    SSEContentTypeError,
+    SSEEvent,
+    SSEHTTPError,
+    async_connect,
+    connect,
+)
+from tests.server import (
+    CA,
+    CHUNKED,
+    LAST_CHUNK,
+    NO_CONTENT,
+    Connection,
+    Server,
+    answer,
+    chunk,
+    head,
+    silent,
+)
+
+
+def imported(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        pytest.skip(f"needs {name}")
+
+
+@dataclass(frozen=True)
+class Library:
+    name: str
+    kind: str  # the class of its client
+    asynchronous: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}.{self.kind}"
+
+    def client(self, *, trust: str | None = None, seconds: float | None = None) -> Any:
+        """A client that trusts a CA, with time limits of its own."""
+        module = imported(self.name)
+        make = getattr(module, self.kind)
+        context = None if trust is None else ssl.create_default_context(cafile=trust)
+        if self.name == "aiohttp":
+            options = (
+                {}
+                if seconds is None
+                else {"timeout": module.ClientTimeout(sock_read=seconds, total=seconds)}
+            )
+            return make(connector=module.TCPConnector(ssl=context or True), **options)
+        if self.name in ("httpx", "httpx2"):
+            return make(verify=context or True, timeout=5 if seconds is None else seconds)
+        session = make()
+        session.trust_env = False
+        session.verify = trust or True
+        return session
+
+    def follow(self, url: str, with_client: Callable[[Any], object] = lambda client: None,
+               with_events: Callable[[Any, SSEEvent], object] = lambda events, event: None,
+               made: dict[str, Any] | None = None, **options: Any) -> list[SSEEvent]:  # fmt: skip
+        """All the events at `url`, by a client of this library; `with_events` is told of each."""
+        seen: list[SSEEvent] = []
+        options.setdefault("max_retries", 5)
+
+        def blocking() -> None:
+            with self.client(**made or {}) as client:
+                with_client(client)
+                with connect(url, transport=client, **options) as events:
+                    for event in events:
+                        seen.append(event)
+                        with_events(events, event)
+
+        async def awaiting() -> None:
+            async with self.client(**made or {}) as client:
+                with_client(client)
+                async with async_connect(url, transport=client, **options) as events:
+                    async for event in events:
+                        seen.append(event)
+                        with_events(events, event)
+
+        if self.asynchronous:
+            asyncio.run(awaiting(), debug=True)
+        else:
+            blocking()
+        return seen
+
+    def read(self, url: str, with_event: Callable[[SSEEvent], object] = lambda event: None,
+             **options: Any) -> list[SSEEvent]:  # fmt: skip
+        """The events of one open answer, by `from_response`; `with_event` is called with each."""
+        seen: list[SSEEvent] = []
+
+        def take(event: SSEEvent) -> None:
+            seen.append(event)
+            with_event(event)
+
+        async def awaiting() -> None:
+            async with self.client() as client:
+                response = await self.open(client, url)
+                try:
+                    made: Any = AsyncEventSource.from_response(response, **options)
+                    async for event in await made if hasattr(made, "__await__") else made:
+                        take(event)
+                finally:
+                    done = response.aclose() if hasattr(response, "aclose") else response.close()
+                    if hasattr(done, "__await__"):
+                        await done
+
+        if self.asynchronous:
+            asyncio.run(awaiting(), debug=True)
+        else:
+            with self.client() as client, closing(self.open(client, url)) as response:
+                for event in EventSource.from_response(response, **options):
+                    take(event)
+        return seen
+
+    def open(self, client: Any, url: str) -> Any:
+        if self.name in ("httpx", "httpx2"):
+            return client.send(client.build_request("GET", url), stream=True)
+        return client.get(url) if self.name == "aiohttp" else client.get(url, stream=True)
+
+
+LIBRARIES = [
+    Library("requests", "Session", False), Library("niquests", "Session", False),
+    Library("httpx", "Client", False), Library("httpx2", "Client", False),
+    Library("httpx", "AsyncClient", True), Library("httpx2", "AsyncClient", True),
+    Library("niquests", "AsyncSession", True), Library("aiohttp", "ClientSession", True),
+]  # fmt: skip
+
+
+@pytest.fixture(params=LIBRARIES, ids=str)
+def library(request: pytest.FixtureRequest) -> Library:
+    chosen: Library = request.param
+    imported(chosen.name)
+    return chosen
+
+
+def event(name: str) -> str:
+    return f"id: {name}\ndata: {name}\n\n"
+
+
+def data(events: list[SSEEvent]) -> list[str]:
+    return [event.data for event in events]
+
+
+def gzip_singly(*parts: str) -> list[bytes]:
+    """Each part flushed for itself, and the end."""
+    packer = zlib.compressobj(wbits=31)
+    pieces = [packer.compress(part.encode()) + packer.flush(zlib.Z_SYNC_FLUSH) for part in parts]
+    return [*pieces, packer.flush()]
+
+
+def in_step(framing: str, coding: str) -> Callable[[Connection], None]:
+    """Three events, each sent when the one before was seen: who holds one back waits for ever."""
+
+    def script(conn: Connection) -> None:
+        parts = [event("1"), event("2"), event("3")]
+        pieces = gzip_singly(*parts) if coding else [part.encode() for part in parts]
+        lines = ["Content-Encoding: gzip"] if coding else []
+        lines += {
+            "chunked": [CHUNKED],
+            "close": [],
+            "length": [f"Content-Length: {sum(map(len, pieces))}"],
+        }[framing]
+        conn.send(head(*lines))
+        for number, piece in enumerate(pieces):
+            if number in (1, 2):
+                conn.wait(str(number))
+            conn.send(chunk(piece) if framing == "chunked" else piece)
+        if framing == "chunked":
+            conn.send(LAST_CHUNK)
+        elif framing == "close":
+            conn.cut()
+
+    return script
+
+
+FRAMINGS = pytest.mark.parametrize("framing", ["chunked", "length", "close"])
+CODINGS = pytest.mark.parametrize("coding", ["", "gzip"], ids=["identity", "gzip"])
+
+
+class TestTransport:
+    def test_request(self, library: Library) -> None:
+        def prepare(client: Any) -> None:
+            if library.name != "aiohttp":  # whose headers are given when it is made
+                client.headers.update({"X-Own": "client", "X-Both": "client"})
+
+        with Server(answer(event("1")), NO_CONTENT) as server:
+            headers = {"X-Both": "request", "accept": "text/*"}
+            library.follow(
+                server.url + "/a?b=c", prepare,
+                method="POST", json={"a": 1}, headers=headers, last_event_id="ž1",
+                reconnect=True, retry_interval=1,
+            )  # fmt: skip
+        for request in server.requests:
+            assert (request.method, request.target, request.body) == ("POST", "/a?b=c", b'{"a":1}')
+            assert request.header("Accept") == "text/*"
+            assert request.header("Cache-Control") == "no-cache"
+            assert request.header("Accept-Encoding") == "identity"
+            assert request.header("Content-Type") == "application/json"
+            assert request.header("X-Both") == "request"
+            if library.name != "aiohttp":
+                assert request.header("X-Own") == "client"
+        assert [request.header("Last-Event-ID") for request in server.requests] == ["ž1", "1"]
+
+    @FRAMINGS
+    @CODINGS
+    def test_each_event_as_it_arrives(self, framing: str, coding: str, library: Library) -> None:
+        with Server(in_step(framing, coding)) as server:
+            seen = library.follow(
+                server.url,
+                with_events=lambda events, event: server.signal(event.data),
+                reconnect=False,
+            )
+        assert data(seen) == ["1", "2", "3"]
+
+    @pytest.mark.parametrize("end", ["clean", "cut", "reset"])
+    def test_resumes(self, end: str, library: Library) -> None:
+        """A cut that arrives together with events loses none of them."""
+        errors: list[Any] = []
+
+        def first(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(event("1") + event("2")), chunk("id: lost\ndata: lost"))
+            if end == "reset":  # which may destroy what is on its way
+                conn.wait("2")
+            {"clean": lambda: conn.send(LAST_CHUNK), "cut": conn.cut, "reset": conn.reset}[end]()
+
+        with Server(first, answer(event("3")), NO_CONTENT) as server:
+            seen = library.follow(
+                server.url,
+                with_events=lambda events, event: server.signal(event.data),
+                retry_interval=1,
+                on_error=lambda error, delay: errors.append(error),
+            )
+        assert data(seen) == ["1", "2", "3"]
+        assert [request.header("Last-Event-ID") for request in server.requests] == [None, "2", "3"]
+        assert [error is None for error in errors] == [end == "clean", True]
+
+    def test_a_broken_body_is_a_drop(self, library: Library) -> None:
+        broken = head(CHUNKED, "Content-Encoding: gzip") + chunk("this is not gzip") + LAST_CHUNK
+        with Server(broken, NO_CONTENT) as server:
+            assert library.follow(server.url, retry_interval=1) == []
+        assert len(server.requests) == 2
+
+    def test_a_refused_connection_is_a_drop(self, library: Library) -> None:
+        with Server() as server:
+            url = server.url
+        with pytest.raises(SSEConnectionError, match=r"refused|ConnectionError") as caught:
+            library.follow(url, retry_interval=1, max_retries=1)
+        assert caught.value.retries == 1
+
+    def test_silence_is_a_drop(self, library: Library) -> None:
+        def quiet(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(event("1")))
+            conn.stall()
+
+        with Server(quiet, NO_CONTENT) as server:
+            assert data(library.follow(server.url, retry_interval=1, idle_timeout=0.2)) == ["1"]
+
+    def test_no_answer_is_a_drop(self, library: Library) -> None:
+        with Server(silent, NO_CONTENT) as server:
+            assert library.follow(server.url, retry_interval=1, timeout=0.3) == []
+        assert len(server.requests) == 2
+
+    def test_time_limits_for_reading_end_no_quiet_stream(self, library: Library) -> None:
+        def quiet(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(event("1")))
+            time.sleep(0.6)
+            conn.send(chunk(event("2")), LAST_CHUNK)
+
+        with Server(quiet) as server:
+            assert data(library.follow(server.url, made={"seconds": 0.3}, reconnect=False)) == [
+                "1",
+                "2",
+            ]
+
+    @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+    def test_close_ends_a_read_that_blocks(self, tls: bool, library: Library) -> None:
+        threads: list[threading.Thread] = []
+        tasks: list[Any] = []
+
+        def quiet(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(event("1")))
+            conn.stall()
+
+        def close(events: Any, event: SSEEvent) -> None:
+            if library.asynchronous:
+                tasks.append(asyncio.get_running_loop().call_later(0.1, lambda: tasks.append(
+                    asyncio.ensure_future(events.close()))))  # fmt: skip
+            else:
+                threads.append(threading.Timer(0.1, events.close))
+                threads[0].start()
+
+        with Server(quiet, tls=tls) as server:
+            made = {"trust": CA if tls else None}
+            assert data(library.follow(server.url, with_events=close, made=made)) == ["1"]
+        for thread in threads:
+            thread.join()
+
+    def test_reconnect_while_a_read_blocks(self, library: Library) -> None:
+        threads: list[threading.Thread] = []
+        errors: list[Any] = []
+
+        def quiet(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(event("1")))
+            conn.stall()
+
+        def reconnect(events: Any, event: SSEEvent) -> None:
+            if library.asynchronous:
+                asyncio.get_running_loop().call_later(0.1, events.reconnect)
+            else:
+                threads.append(threading.Timer(0.1, events.reconnect))
+                threads[0].start()
+
+        with Server(quiet, NO_CONTENT) as server:
+            on_error = lambda error, delay: errors.append(error)  # noqa: E731
+            assert data(library.follow(server.url, with_events=reconnect, on_error=on_error)) == [
+                "1"
+            ]
+        assert errors == []
+        for thread in threads:
+            thread.join()
+
+    def test_a_bad_certificate_is_fatal(self, library: Library) -> None:
+        with Server(NO_CONTENT, tls="expired", repeat=True) as server:
+            with pytest.raises(SSEConnectionError, match="certificate has expired"):
+                library.follow(server.url, made={"trust": CA}, retry_interval=1)
+        assert server.requests == []
+
+    @pytest.mark.parametrize("url", ["nonsense://host/", "http://[::1"])
+    def test_a_bad_url_is_an_error_at_once(self, url: str, library: Library) -> None:
+        with pytest.raises((ValueError, SSEConnectionError, RuntimeError, Exception)) as caught:
+            library.follow(url, retry_interval=1, max_retries=3)
+        assert getattr(caught.value, "retries", 0) == 0
+
+    def test_status(self, library: Library) -> None:
+        with Server(answer("no such feed", status="404 Not Found")) as server:
+            with pytest.raises(SSEHTTPError, match="no such feed") as caught:
+                library.follow(server.url)
+        assert caught.value.status_code == 404
+
+    def test_content_type(self, library: Library) -> None:
+        with Server(answer("<html>", type="text/html")) as server:
+            with pytest.raises(SSEContentTypeError, match="text/html"):
+                library.follow(server.url)
+
+    def test_response_and_url(self, library: Library) -> None:
+        opened: list[Any] = []
+
+        def note(response: Any) -> None:
+            facts = response.status_code, str(response.url), response.headers["content-type"]
+            opened.append(facts)
+
+        moved = answer(b"", "Location: /b", "Connection: close", status="302 Found")
+        with Server(moved, answer(event("1"))) as server:
+            library.follow(server.url + "/a", reconnect=False, on_open=note)
+        assert opened == [(200, server.url + "/b", "text/event-stream")]
+
+    def test_connections_are_given_back(self, library: Library) -> None:
+        """A body that was read to its end leaves its connection to the client's pool."""
+
+        def twice(conn: Connection) -> None:
+            conn.send(answer(event("1")))
+            conn.read_request()
+            conn.send(answer(event("2")))
+            conn.read_request()
+            conn.send(NO_CONTENT)
+
+        with Server(twice) as server:
+            assert data(library.follow(server.url, retry_interval=1)) == ["1", "2"]
+        assert len(server.connections) == 1
+
+
+class TestWhatClientsBring:
+    def test_base_url(self) -> None:
+        httpx = imported("httpx")
+        with (
+            Server(answer(event("1"))) as server,
+            httpx.Client(base_url=server.url + "/v1") as client,
+        ):
+            with connect("/feed", transport=client, reconnect=False) as events:
+                assert data(list(events)) == ["1"]
+        assert server.requests[0].target == "/v1/feed"
+
+    def test_authentication_cookies_and_hooks_of_httpx(self) -> None:
+        httpx = imported("httpx")
+        seen: list[str] = []
+
+        class Renewed(httpx.Auth):  # type: ignore[misc, name-defined]
+            def auth_flow(self, request: Any) -> Iterator[Any]:
+                response = yield request
+                if response.status_code == 401:
+                    request.headers["Authorization"] = "Bearer new"
+                    yield request
+
+        hooks = {
+            "request": [lambda r: seen.append("request")],
+            "response": [lambda r: seen.append("response")],
+        }
+        refused = answer(b"", "Connection: close", status="401 Unauthorized")
+        with Server(refused, answer(event("1")), repeat=True) as server:
+            with httpx.Client(auth=Renewed(), cookies={"a": "b"}, event_hooks=hooks) as client:
+                with connect(server.url, transport=client, reconnect=False) as events:
+                    assert data(list(events)) == ["1"]
+        assert server.requests[-1].header("Authorization") == "Bearer new"
+        assert server.requests[-1].header("Cookie") == "a=b"
+        assert "request" in seen and "response" in seen
+
+    def test_authentication_cookies_and_hooks_of_requests(self) -> None:
+        requests = imported("requests")
+        seen: list[int] = []
+        with Server(answer(event("1"))) as server, requests.Session() as session:
+            session.auth = ("user", "password")
+            session.cookies.set("a", "b")
+            session.hooks["response"].append(
+                lambda response, **_: seen.append(response.status_code)
+            )
+            with connect(server.url, transport=session, reconnect=False) as events:
+                assert data(list(events)) == ["1"]
+        assert server.requests[0].header("Authorization") == "Basic dXNlcjpwYXNzd29yZA=="
+        assert server.requests[0].header("Cookie") == "a=b"
+        assert seen == [200]
+
+    def test_base_url_and_headers_of_aiohttp(self) -> None:
+        aiohttp = imported("aiohttp")
+
+        async def main(url: str) -> list[SSEEvent]:
+            headers = {"Authorization": "Bearer secret", "X-Own": "1", "Accept": "text/*"}
+            async with aiohttp.ClientSession(
+                url, headers=headers, cookie_jar=aiohttp.DummyCookieJar()
+            ) as session:
+                async with async_connect("/feed", transport=session, reconnect=False) as events:
+                    return [event async for event in events]
+
+        with Server(answer(event("1"))) as server:
+            assert data(asyncio.run(main(server.url))) == ["1"]
+        assert server.requests[0].header("Authorization") == "Bearer secret"
+        assert server.requests[0].header("X-Own") == "1"
+        assert (
+            server.requests[0].header("Accept") == "text/event-stream"
+        )  # those of a request go before
+
+    def test_a_class_derived_from_a_client(self) -> None:
+        requests = imported("requests")
+
+        class Own(requests.Session):  # type: ignore[misc, name-defined]
+            pass
+
+        with Server(answer(event("1"))) as server, Own() as session:
+            with connect(server.url, transport=session, reconnect=False) as events:
+                assert data(list(events)) == ["1"]
+
+
+class TestMocks:
+    URL = "http://example.invalid/feed"
+    HEADERS = {"Content-Type": "text/event-stream"}  # noqa: RUF012
+
+    def sync(self, client: Any) -> list[str]:
+        with connect(self.URL, transport=client, reconnect=False) as events:
+            return data(list(events))
+
+    async def awaited(self, client: Any) -> list[str]:
+        async with client, async_connect(self.URL, transport=client, reconnect=False) as events:
+            return data([event async for event in events])
+
+    def test_mock_transport(self) -> None:
+        httpx = imported("httpx")
+        transport = httpx.MockTransport(
+            lambda request: httpx.Response(200, headers=self.HEADERS, text=event("1"))
+        )
+        with httpx.Client(transport=transport) as client:
+            assert self.sync(client) == ["1"]
+        assert asyncio.run(self.awaited(httpx.AsyncClient(transport=transport))) == ["1"]
+
+    def test_respx(self) -> None:
+        respx, httpx = imported("respx"), imported("httpx")
+        with respx.mock:
+            respx.get(self.URL).respond(200, headers=self.HEADERS, text=event("1"))
+            with httpx.Client() as client:
+                assert self.sync(client) == ["1"]
+            assert asyncio.run(self.awaited(httpx.AsyncClient())) == ["1"]
+
+    def test_pytest_httpx(self, request: pytest.FixtureRequest) -> None:
+        imported("pytest_httpx")
+        httpx, mock = imported("httpx"), request.getfixturevalue("httpx_mock")
+        stream = imported("pytest_httpx").IteratorStream([b"data: 1\n", b"\n", b"data: 2\n\n"])
+        mock.add_response(url=self.URL, headers=self.HEADERS, stream=stream)
+        mock.add_response(url=self.URL, headers=self.HEADERS, text=event("3"))
+        with httpx.Client() as client:
+            assert self.sync(client) == ["1", "2"]
+        assert asyncio.run(self.awaited(httpx.AsyncClient())) == ["3"]
+
+    def test_responses(self) -> None:
+        responses, requests = imported("responses"), imported("requests")
+        with responses.RequestsMock() as mock, requests.Session() as session:
+            mock.add(
+                "GET", self.URL, body=event("1") + event("2"), content_type="text/event-stream"
+            )
+            assert self.sync(session) == ["1", "2"]
+
+    def test_requests_mock(self) -> None:
+        requests_mock, requests = imported("requests_mock"), imported("requests")
+        with requests_mock.Mocker() as mock, requests.Session() as session:
+            mock.get(self.URL, headers=self.HEADERS, text=event("1") + event("2"))
+            assert self.sync(session) == ["1", "2"]
+
+    def test_aioresponses(self) -> None:
+        aioresponses, aiohttp = imported("aioresponses"), imported("aiohttp")
+
+        async def main() -> list[str]:
+            try:
+                with aioresponses.aioresponses() as mock:
+                    mock.get(self.URL)
+                    async with aiohttp.ClientSession() as session, session.get(self.URL):
+                        pass
+            except TypeError as error:
+                pytest.skip(f"needs aioresponses that fits this aiohttp: {error}")
+            with aioresponses.aioresponses() as mock:
+                mock.get(self.URL, headers=self.HEADERS, body=event("1") + event("2"))
+                return await self.awaited(aiohttp.ClientSession())
+
+        assert asyncio.run(main()) == ["1", "2"]
+
+
+class TestFromResponse:
+    @FRAMINGS
+    @CODINGS
+    def test_each_event_as_it_arrives(self, framing: str, coding: str, library: Library) -> None:
+        with Server(in_step(framing, coding)) as server:
+            seen = library.read(server.url, lambda event: server.signal(event.data))
+        assert data(seen) == ["1", "2", "3"]
+
+    def test_status(self, library: Library) -> None:
+        with Server(answer("no such feed", status="404 Not Found")) as server:
+            with pytest.raises(SSEHTTPError, match="no such feed") as caught:
+                library.read(server.url)
+        assert (caught.value.status_code, caught.value.url.rstrip("/")) == (404, server.url)
+
+    def test_content_type(self, library: Library) -> None:
+        page = answer("<html>", type="text/html")
+        with Server(page, repeat=True) as server:
+            with pytest.raises(SSEContentTypeError, match="text/html"):
+                library.read(server.url)
+            assert library.read(server.url, content_type=None) == []
+
+    def test_a_cut_is_an_error(self, library: Library) -> None:
+        def cut(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(event("1")), "9\r\nda")
+            conn.cut()
+
+        with (
+            Server(cut) as server,
+            pytest.raises(Exception, match=r"(?i)incomplete|cut|payload|not completed"),
+        ):
+            library.read(server.url)
+
+
+@contextmanager
+def urllib_of(url: str) -> Iterator[Any]:
+    with urllib.request.urlopen(url, timeout=20) as response:
+        yield response
+
+
+@contextmanager
+def http_client_of(url: str) -> Iterator[Any]:
+    with closing(http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)) as connection:
+        connection.request("GET", "/")
+        yield connection.getresponse()
+
+
+@contextmanager
+def urllib3_of(url: str) -> Iterator[Any]:
+    with imported("urllib3").PoolManager() as pool:
+        with closing(pool.request("GET", url, preload_content=False, timeout=20)) as response:
+            yield response
+
+
+@contextmanager
+def httpclient_of(url: str) -> Iterator[Any]:
+    with imported("httpclient").get(url, stream=True) as response:
+        yield response
+
+
+@pytest.mark.parametrize("open_by", [urllib_of, http_client_of, urllib3_of, httpclient_of])
+class TestPlainResponses:
+    @FRAMINGS
+    @CODINGS
+    def test_each_event_as_it_arrives(
+        self, framing: str, coding: str, open_by: Callable[[str], Any]
+    ) -> None:
+        seen: list[SSEEvent] = []
+        with Server(in_step(framing, coding)) as server:
+            with open_by(server.url) as response:
+                for event in EventSource.from_response(response):
+                    seen.append(event)
+                    server.signal(event.data)
+        assert data(seen) == ["1", "2", "3"]
+
+    @pytest.mark.parametrize(
+        "lines", [(CHUNKED,), ("Content-Length: 1000",)], ids=["chunked", "length"]
+    )
+    def test_a_cut_is_an_error(self, lines: tuple[str, ...], open_by: Callable[[str], Any]) -> None:
+        seen: list[SSEEvent] = []
+
+        def cut(conn: Connection) -> None:
+            conn.send(
+                head(*lines),
+                *([chunk(event("1")), "9\r\nda"] if CHUNKED in lines else [event("1")]),
+            )
+            conn.cut()
+
+        with Server(cut) as server:
+            with (
+                open_by(server.url) as response,
+                pytest.raises(Exception, match=r"(?i)incomplete|cut short"),
+            ):
+                for each in EventSource.from_response(response):
+                    seen.append(each)
+        assert data(seen) == ["1"]
+
+
+def test_wrong_worlds() -> None:
+    for library in LIBRARIES:
+        if library.name not in sys.modules:
+            continue
+        if library.asynchronous:
+
+            async def main(library: Library = library) -> None:
+                async with library.client() as client:
+                    with pytest.raises(TypeError, match=rf"{library} is for async_connect\(\)"):
+                        connect("http://localhost", transport=client)
+
+            asyncio.run(main())
+        else:
+            with (
+                library.client() as client,
+                pytest.raises(TypeError, match=rf"{library} is for connect\(\)"),
+            ):
+                async_connect("http://localhost", transport=client)
+        kind = getattr(sys.modules[library.name], library.kind)
+        with pytest.raises(TypeError, match="takes an instance"):
+            (async_connect if library.asynchronous else connect)("http://localhost", transport=kind)
