@@ -1468,6 +1468,7 @@ class Exchange:
         self._parser: Any = None
         self._interrupted = False
 
+    whole = False
     _new_wire: Callable[..., Any] = _BlockingWire
     _new_response: Callable[..., Any] = Response
     _turn: Callable[..., Any] | None = None
@@ -1600,6 +1601,7 @@ class Exchange:
 class AsyncExchange(Exchange):
     """The same on asyncio; `interrupt` and `stop` are for other tasks of the same loop."""
 
+    whole = True
     _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, staticmethod(_pause)
 
     def __del__(self) -> None:

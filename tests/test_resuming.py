@@ -47,7 +47,7 @@ class Cancelled(AsyncWorld):
                 step = asyncio.ensure_future(anext(events, None))
                 await asyncio.sleep(0)
                 server.signal("cut")
-                wire = events._link._wire
+                wire = events._attempt.link._wire
                 while not wire._ended:
                     await asyncio.sleep(0)
                 for _ in range(turns):
@@ -89,7 +89,7 @@ class Ended(World):
         """What was not handed over by then is discarded."""
 
         def close(text: str) -> None:
-            client._abort()
+            client._end(None)
 
         with Server(stream(":\ndata: x\n\n", end="open")) as server:
             client = self.connect(server.url, on_comment=close)
@@ -261,7 +261,7 @@ class Tokens(AsyncWorld):
     def test_timeout(self) -> None:
         async def main() -> None:
             client = sse.async_connect("http://127.0.0.1:1/", headers=self.hang, timeout=0.05, max_retries=0)
-            with self.assertRaisesRegex(SSEConnectionError, "headers or params took longer than 0.05 seconds"):
+            with self.assertRaisesRegex(SSEConnectionError, "headers or params took longer than timeout=0.05 seconds"):
                 await anext(client)
 
         asyncio.run(main())
@@ -334,7 +334,7 @@ class Broken(SyncWorld):
             client = self.connect(server.url, on_error=lambda error, delay: errors.append(error))
             with client:
                 next(client)
-                with mock.patch.object(sse.SSEClient, "_step", side_effect=KeyboardInterrupt):
+                with mock.patch.object(sse.SSEClient, "_lost", side_effect=KeyboardInterrupt):
                     with self.assertRaises(KeyboardInterrupt):
                         while True:
                             next(client)
