@@ -1583,14 +1583,22 @@ class _Reconnection:
         return (base + uniform(0, max(0.0, longest - base))) / 1000
 
 
-def _from_handler(error: BaseException | None) -> BaseException | None:
+def _from_handler(error: BaseException) -> BaseException | None:
     """What a signal handler raised, if `error` is that or came of it; else `None`.
 
     Python calls a handler with the frame that it interrupts: a frame of a traceback that was given
-    the frame before it as an argument is a handler's, whatever class of exception it raised.
+    the frame before it as an argument is a handler's, whatever class of exception it raised. What
+    our caller was handling when he called us is not looked at: it was caught in a frame around us.
     """
-    for found in reversed([] if error is None else _chain(error, context=True)):
+    around, trace = set(), error.__traceback__
+    frame = None if trace is None else trace.tb_frame.f_back
+    while frame is not None:
+        around.add(frame)
+        frame = frame.f_back
+    for found in _chain(error, context=True):
         before, step = None, found.__traceback__
+        if step is not None and step.tb_frame in around:
+            continue
         while step is not None:
             frame, code = step.tb_frame, step.tb_frame.f_code
             if before is not None and code.co_flags & 0x01:  # CO_OPTIMIZED: a function's frame
