@@ -2191,38 +2191,39 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     Raises `TypeError` that says what to give instead: for a class in the place of its instance,
     for what is for the other world, for a bare ASGI or WSGI application, for what is not callable.
     """
-    kind = client if isinstance(client, type) else type(client)
-    names = [(base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__]
-    name, send, world = kind.__name__, None, None
-    if issubclass(kind, (ASGITransport, WSGITransport)):
-        world = issubclass(kind, ASGITransport)
-    elif known := next((base for base in names if base in _CLIENTS), None):
-        name, (send, world) = f"{known[0]}.{name}", _CLIENTS[known]
-    elif callable(client):
-        code = _code_of(client)
-        parameters = code.co_varnames[: code.co_argcount] if code else ()
-        if parameters[-3:] == ("scope", "receive", "send"):
-            raise TypeError("transport= is a bare ASGI application: "
-                            "async_connect() takes transport=ASGITransport(app)")  # fmt: skip
-        if parameters[-1:] == ("start_response",):
-            raise TypeError("transport= is a bare WSGI application: "
-                            "connect() takes transport=WSGITransport(app)")  # fmt: skip
-        if code and code.co_flags & 0x80:  # inspect.CO_COROUTINE
-            name, world = "a coroutine function", True
-    else:
-        choice = ("httpx.AsyncClient, httpx2.AsyncClient, niquests.AsyncSession, "
-                  "aiohttp.ClientSession, ASGITransport(app) or a coroutine function")  # fmt: skip
-        if not asynchronous:
-            choice = ("httpx.Client, httpx2.Client, requests.Session, niquests.Session, "
-                      "WSGITransport(app) or a function")  # fmt: skip
-        raise TypeError(f"transport= is no {name}, but one of {choice} "
-                        "transport(method, url, *, headers, content, timeout)")  # fmt: skip
-    if kind is client and world is not None:
+    name, world, send = _recognized(client)
+    if world is None and not callable(client):
+        raise TypeError(f"transport= takes {_CHOICE[asynchronous]} transport(method, url, *, "
+                        f"headers, content, timeout), not {name}")  # fmt: skip
+    if world is not None and isinstance(client, type):
         raise TypeError(f"transport= takes an instance of {name}, not the class")
     if world is not None and world != asynchronous:
         right, wrong = ("async_connect", "connect") if world else ("connect", "async_connect")
         raise TypeError(f"transport={name} is for {right}(), not for {wrong}()")
     return partial(send, client) if send else client
+
+
+def _recognized(client: Any) -> tuple[str, bool | None, Any]:
+    """What it is called; is it for asyncio (`None`: nobody can tell); what sends by it, if that is
+    not itself. Raises `TypeError` for a bare application.
+    """
+    kind = client if isinstance(client, type) else type(client)
+    for base in kind.__mro__:
+        if base in (ASGITransport, WSGITransport):
+            return base.__name__, base is ASGITransport, None
+        key = base.__module__.partition(".")[0], base.__name__
+        if key in _CLIENTS:
+            return ".".join(key), *_CLIENTS[key]
+    code = _code_of(client)
+    parameters = code.co_varnames[: code.co_argcount] if code else ()
+    for last, world, name in ((("receive", "send"), "async_connect", "ASGI"),
+                              (("start_response",), "connect", "WSGI")):  # fmt: skip
+        if parameters[-len(last) :] == last:
+            raise TypeError(f"transport= is a bare {name} application: {world}() takes "
+                            f"transport={name}Transport(app)")  # fmt: skip
+    if code and code.co_flags & 0x80:  # inspect.CO_COROUTINE
+        return "a coroutine function", True, None
+    return kind.__name__, None, None
 
 
 def _code_of(function: Any) -> Any:
@@ -2285,14 +2286,21 @@ def _as_utf8(value: str) -> str:
         return value
 
 
-# By package and class: what sends, and is it for asyncio?
-_CLIENTS: dict[tuple[str, str], tuple[Callable[..., Any], bool]] = {
-    ("requests", "Session"): (_send_by_requests, False),
-    ("niquests", "Session"): (_send_by_requests, False),
-    ("niquests", "AsyncSession"): (_send_by_requests, True),
-    ("httpx", "Client"): (_send_by_httpx, False),
-    ("httpx", "AsyncClient"): (_send_by_httpx, True),
-    ("httpx2", "Client"): (_send_by_httpx, False),
-    ("httpx2", "AsyncClient"): (_send_by_httpx, True),
-    ("aiohttp", "ClientSession"): (_send_by_aiohttp, True),
+# By package and class: is it for asyncio, and what sends?
+_CLIENTS: dict[tuple[str, str], tuple[bool, Callable[..., Any]]] = {
+    ("requests", "Session"): (False, _send_by_requests),
+    ("niquests", "Session"): (False, _send_by_requests),
+    ("niquests", "AsyncSession"): (True, _send_by_requests),
+    ("httpx", "Client"): (False, _send_by_httpx),
+    ("httpx", "AsyncClient"): (True, _send_by_httpx),
+    ("httpx2", "Client"): (False, _send_by_httpx),
+    ("httpx2", "AsyncClient"): (True, _send_by_httpx),
+    ("aiohttp", "ClientSession"): (True, _send_by_aiohttp),
+}
+_CHOICE = {
+    world: ", ".join(".".join(key) for key, known in _CLIENTS.items() if known[0] is world) + more
+    for world, more in (
+        (False, ", WSGITransport(app) or a function"),
+        (True, ", ASGITransport(app) or a coroutine function"),
+    )
 }
