@@ -1705,45 +1705,105 @@ async def async_post(url: str, **options: Unpack[_Options]) -> AsyncResponse:
     return await async_request("POST", url, **options)
 
 
-# --- web applications called in-process -------------------------------------------------------------------------
+# --- web applications called in-process ----------------------------------------------------------
+
+# They take the place of a wire: the same words (`expires`, `idle`, `closed`, `whole`, `recv`,
+# `stop`, `interrupt`, `release`), and `end()`, for an application goes on after its answer.
+
+_GRACE = 0.5  # seconds to return after the answer, when the client has gone, when cancelled
+_FINAL_STATUS = re.compile(r"[2-9][0-9][0-9](?: [\t -~\x80-\xff]*)?")
 
 
-def _answer_head(status: str, lines: Iterable[tuple[str, str]]) -> bytes:
-    """Without Transfer-Encoding: chunks are the server's business (RFC 9112, 6.1), and there are none."""
-    fields = [f"{name}: {value}" for name, value in lines if name.lower() != "transfer-encoding"]
-    return "\r\n".join([f"HTTP/1.1 {status}", *fields, "", ""]).encode("latin-1")
+def _from_handler(error: BaseException) -> bool:
+    """Was it raised by a signal handler?
+
+    Python calls a handler with the frame that it interrupts. So a frame in a traceback that was
+    given the frame before it as an argument is a handler's.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        before, trace = trace.tb_frame, trace.tb_next
+        code, values = trace.tb_frame.f_code, trace.tb_frame.f_locals
+        given = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
+        if code.co_flags & 0x04:  # inspect.CO_VARARGS
+            rest = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+            given.extend(values.get(rest, ()))
+        if any(value is before for value in given):
+            return True
+    return False
+
+
+def _answer_head(status: Any, headers: Any, kind: Any) -> bytes:
+    """The head of an application's answer, whose header lines are of a `kind`, `str` or `bytes`.
+
+    What HTTP could not carry is the application's error, raised where it hands it over: `TypeError`
+    or `RuntimeError`. Without Transfer-Encoding: chunks are the server's business (RFC 9112, 6.1),
+    and here there are none.
+    """
+    if not _FINAL_STATUS.fullmatch(str(status)):
+        raise RuntimeError(f"the application's status {str(status)!r:.40} is none of an answer")
+    lines, lengths = [f"HTTP/1.1 {status}"], set()
+    for name, value in headers:
+        if not (isinstance(name, kind) and isinstance(value, kind)):
+            kinds = f"{type(name).__name__} and {type(value).__name__}, not {kind.__name__}"
+            raise TypeError(f"the application's header {name!r:.40} is of {kinds}")
+        name, value = (p.decode("latin-1") if kind is bytes else p for p in (name, value))
+        value = value.strip(" \t")
+        if not _TOKEN.fullmatch(name):
+            raise RuntimeError(f"the application's header {name!r:.40} has no valid name")
+        if not _FIELD_VALUE.fullmatch(value):
+            why = "control characters or some beyond Latin-1"
+            raise RuntimeError(f"the application's header {name} has {why}")
+        if name.lower() == "content-length":
+            lengths.add(value)
+            if len(lengths) > 1 or not re.fullmatch("[0-9]{1,18}", value):
+                raise RuntimeError("the application's Content-Length is not one number of bytes")
+        if name.lower() != "transfer-encoding":
+            lines.append(f"{name}: {value}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def _failed(error: BaseException) -> RuntimeError:
-    """What the caller gets for an application's OSError, which would look like a lost connection."""
+    """What the caller gets for an application's OSError, which would look like a lost connection
+    of his own.
+    """
     return RuntimeError(f"the application failed: {type(error).__name__}: {error}")
 
 
 class WSGITransport:
-    """Call a WSGI application (PEP 3333) as `connect(url, transport=WSGITransport(app))` does a server.
+    """Call a WSGI application (PEP 3333) in the place of a server, for
+    `connect(url, transport=WSGITransport(app))`.
 
-    The body is pulled from the application piece by piece, so an endless one streams. What the application raises
-    reaches the caller. `close()` closes its iterable; from another thread, while the application computes, it returns
-    at once and the iterable is closed when that is done.
+    The body is pulled from the application piece by piece, so an endless one streams. What the
+    application raises reaches the caller. `close()` closes its iterable; from another thread, while
+    the application computes, it returns at once and the iterable is closed when that is done.
+    `timeout` seconds to the head of the answer cannot interrupt the application either: one that
+    took longer is answered by `RequestTimeout`.
     """
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self.app = app
 
     def __call__(
-        self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
-    ) -> Response:
+        self, method: str, url: str, *, headers: Any = None, content: bytes | None = None,
+        timeout: float | None = None,
+    ) -> Response:  # fmt: skip
+        expires = None if timeout is None else monotonic() + timeout
         exchange = Exchange(uds="")  # as with a Unix socket, no other origin can be reached
-        exchange._application = lambda request: _WSGIWire(self.app, request)
-        return _run(exchange.open(Request(method, url, headers, content), timeout))  # type: ignore[no-any-return]
+        exchange._application = lambda request: _WSGIWire(self.app, request, expires)
+        response: Response = _run(exchange.open(Request(method, url, headers, content)))
+        return response
 
 
 class _WSGIWire:
     """A call of the application, which runs when something is to be received."""
 
-    def __init__(self, app: Callable[..., Any], request: Request) -> None:
+    def __init__(self, app: Callable[..., Any], request: Request, expires: float | None) -> None:
+        self.expires = expires
+        self.idle: float | None = None  # an application that computes cannot be interrupted
         self.closed = self._started = self._sent = self._inside = False
-        self._ready: list[bytes] = []  # the head, and what is written, go before the iterable's next piece
+        self.whole = True  # what came out of an application leaves nothing of it to go on with
+        self._ready: list[bytes] = []  # the head, and what is written, go before the next piece
         self._pieces: Iterator[bytes] = filter(None, self._call(app, request))
 
     def _call(self, app: Callable[..., Any], request: Request) -> Iterator[bytes]:
@@ -1754,42 +1814,57 @@ class _WSGIWire:
 
         path, _, query = request.url.target.partition("?")
         environ: dict[str, Any] = {
-            "REQUEST_METHOD": request.method, "SCRIPT_NAME": "", "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-            "QUERY_STRING": query, "SERVER_NAME": request.url.host, "SERVER_PORT": str(request.url.port),
+            "REQUEST_METHOD": request.method, "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"), "QUERY_STRING": query,
+            "SERVER_NAME": request.url.host, "SERVER_PORT": str(request.url.port),
             "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "wsgi.version": (1, 0),
-            "wsgi.url_scheme": request.url.scheme, "wsgi.input": io.BytesIO(request.content or b""),
-            "wsgi.errors": sys.stderr, "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False,
+            "wsgi.url_scheme": request.url.scheme,
+            "wsgi.input": io.BytesIO(request.content or b""), "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False,
         }  # fmt: skip
         for name, value in request.lines():
             key = name.upper().replace("-", "_")
             key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
-            before = [environ[key]] if key in environ else []  # RFC 3875, 4.1.18: several lines become one
+            before = [environ[key]] if key in environ else []  # RFC 3875, 4.1.18: lines become one
             environ[key] = ("; " if key == "HTTP_COOKIE" else ",").join([*before, value])
         self._result = app(environ, self._start_response)
-        for piece in chain([b""], self._result, [b""]):  # the head waits for no piece; one may be written at the end
+        # The head waits for no piece, and one may be written at the end.
+        for piece in chain([b""], self._result, [b""]):
             self._ready.append(piece)
             data = b"".join(self._ready)
             self._ready.clear()
             yield data
 
-    def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+    def _start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
         if exc_info and self._sent:
             raise exc_info[1].with_traceback(exc_info[2])
+        self._ready[:] = [_answer_head(status, headers, str)]
         self._started = True
-        self._ready[:] = [_answer_head(status, headers)]
         return self._ready.append
 
     async def recv(self) -> bytes:
-        self._inside = True  # as in _BlockingWire: who is inside closes on the way out
+        return self.recv_now()
+
+    def recv_now(self) -> bytes:
+        self._inside, self.whole = True, False  # as in _BlockingWire: who is inside closes
+        data = b""
         try:
-            data = b"" if self.closed else next(self._pieces, b"")
+            if not self.closed:
+                data = next(self._pieces, b"")
+            self.whole = True
         except (OSError, EOFError) as error:
-            raise _failed(error) from error
+            if _from_handler(error):
+                raise
+            if not self.closed:
+                raise _failed(error) from error
         finally:
             self._inside = False
             if self.closed:
                 self._close()
-                raise _Closed
+        if self.closed:
+            raise _Closed
+        if self.expires is not None and monotonic() > self.expires:
+            raise RequestTimeout("no answer in time (timeout)")
         if not self._started:
             raise RuntimeError("the application did not call start_response")
         self._sent = True
@@ -1797,7 +1872,7 @@ class _WSGIWire:
 
     def _close(self) -> None:
         result = self.__dict__.pop("_result", None)  # in one step: of two threads one closes it
-        self._pieces = iter(())  # the call refers to this wire: without it nothing waits for the garbage collector
+        self._pieces = iter(())  # which refer to this wire: nothing waits for the garbage collector
         if hasattr(result, "close"):
             result.close()
 
@@ -1806,6 +1881,8 @@ class _WSGIWire:
         if not self._inside:
             self._close()
 
+    stop = interrupt  # nothing arrives that nobody has asked for
+
     async def release(self) -> None:
         self.interrupt()
 
@@ -1813,14 +1890,20 @@ class _WSGIWire:
 
 
 class ASGITransport:
-    """Call an ASGI application as `async_connect(url, transport=ASGITransport(app))` does a server.
+    """Call an ASGI application in the place of a server, for
+    `async_connect(url, transport=ASGITransport(app))`.
 
-    The application runs as a task; each `send` waits until its piece is taken, so an endless endpoint streams. What
-    it raises reaches the caller, also after its answer: the end of the body waits half a second for it to return.
-    `aclose()` gives it `http.disconnect` and cancels it if it goes on, unless it has answered completely: then what it
-    does in the background is left to it.
-    As a context manager, `async with ASGITransport(app) as transport`, it runs the lifespan events too: startup and
-    shutdown take the time they take, `RuntimeError` says that one failed, requests get the application's state.
+    The application runs as a task; each `send` waits until its piece is taken, so an endless
+    endpoint streams. What it raises reaches the caller, also after its answer: the end of the body
+    waits half a second for it to return. `aclose()` gives it `http.disconnect`, cancels it half a
+    second later if it goes on, and leaves it alone if it does not end then; one that has answered
+    completely is left to what it does in the background. `timeout`: seconds to the head of the
+    answer, else `RequestTimeout`.
+
+    As a context manager, `async with ASGITransport(app) as transport`, it runs the lifespan events
+    too: startup and shutdown take the time they take, `RuntimeError` says that one failed, requests
+    get the application's state. An application without lifespan, which raises when it is called
+    for it, or returns without a word, is called for requests all the same.
     """
 
     def __init__(self, app: Callable[..., Any]) -> None:
@@ -1829,88 +1912,131 @@ class ASGITransport:
         self._state: dict[str, Any] = {}
 
     async def __call__(
-        self, method: str, url: str, *, headers: Any = None, content: bytes | None = None, timeout: float | None = None
-    ) -> AsyncResponse:
-        exchange = AsyncExchange(uds="")  # as with a Unix socket, no other origin can be reached
-        exchange._application = self._wire
-        return await exchange.open(Request(method, url, headers, content), timeout)  # type: ignore[no-any-return]
+        self, method: str, url: str, *, headers: Any = None, content: bytes | None = None,
+        timeout: float | None = None,
+    ) -> AsyncResponse:  # fmt: skip
+        import asyncio
 
-    def _wire(self, request: Request) -> _ASGIWire:
+        expires = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        exchange = AsyncExchange(uds="")  # as with a Unix socket, no other origin can be reached
+        exchange._application = lambda request: self._wire(request, expires)
+        request = Request(method, url, headers, content)
+        return await exchange.open(request)  # type: ignore[no-any-return]
+
+    def _wire(self, request: Request, expires: float | None) -> _ASGIWire:
         from urllib.parse import unquote
 
         path, _, query = request.url.target.partition("?")
         scope = {
-            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1",
-            "method": request.method, "scheme": request.url.scheme, "path": unquote(path), "raw_path": path.encode(),
-            "root_path": "", "query_string": query.encode(), "client": ("127.0.0.1", 0),
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1", "method": request.method, "scheme": request.url.scheme,
+            "path": unquote(path), "raw_path": path.encode(), "root_path": "",
+            "query_string": query.encode(), "client": ("127.0.0.1", 0),
             "server": (request.url.host, request.url.port),
-            "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in request.lines()],
+            "headers": [(name.lower().encode(), value.encode("latin-1"))
+                        for name, value in request.lines()],
             "state": self._state.copy(),
         }  # fmt: skip
         body = {"type": "http.request", "body": request.content or b"", "more_body": False}
-        return _ASGIWire(self.app, scope, body, {"type": "http.disconnect"})
+        return _ASGIWire(self.app, scope, body, {"type": "http.disconnect"}, expires)
 
     async def __aenter__(self) -> ASGITransport:
         self._state = {}
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self._state}
-        self._lifespan = _ASGIWire(self.app, scope, {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+        first, last = {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}
+        lifespan = self._lifespan = _ASGIWire(self.app, scope, first, last)
         try:
             await self._event("startup")
-        except BaseException:
-            await self._lifespan.release()
-            raise
+        except BodyError:  # it returned: it has no lifespan
+            self._lifespan = None
+        except BaseException as error:
+            if not (lifespan.untouched and isinstance(error, Exception)):
+                await lifespan.release()
+                raise
+            self._lifespan = None
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        self._lifespan.gone.set()
+        lifespan = self._lifespan
+        if lifespan is None:
+            return
+        lifespan.gone.set()
         try:
             await self._event("shutdown")
         except BodyError:
             pass  # it left without a word
         finally:
-            await self._lifespan.release()
-        self._lifespan.check()
+            await lifespan.release()
+        lifespan.check()
 
     async def _event(self, event: str) -> None:
-        message = await self._lifespan.sent(f"lifespan.{event}.complete", f"lifespan.{event}.failed")
-        if message["type"].endswith("failed"):
+        due = f"lifespan.{event}.complete", f"lifespan.{event}.failed"
+        message = await self._lifespan.sent(*due)
+        if message["type"] == due[1]:
             await self._lifespan.release()
-            cause = self._lifespan.error()
-            raise RuntimeError(f"the application's {event} failed: {message.get('message', '')}") from cause
+            why = f"the application's {event} failed: {message.get('message', '')}"
+            raise RuntimeError(why) from self._lifespan.error()
 
 
-_GRACE = 0.5  # seconds for the application to return, after its answer or when told that the client has gone
 _running: set[Any] = set()  # the loop does not hold tasks
 
 
 class _ASGIWire:
-    """A running application: what it receives first and last, and what it has sent, each message until it is taken."""
+    """A running application: what it receives first and last, and what it has sent, each message
+    until it is taken.
+    """
 
-    def __init__(self, app: Callable[..., Any], scope: Any, first: Any, last: Any) -> None:
+    whole = True  # it goes on, whatever happens to who waits for it
+
+    def __init__(
+        self, app: Callable[..., Any], scope: Any, first: Any, last: Any,
+        expires: float | None = None,
+    ) -> None:  # fmt: skip
         import asyncio
 
-        self._first, self._last = first, last
-        self.closed = self._answered = self._over = False  # _over: what it still sends is dropped
+        self.expires = expires  # by the loop's clock
+        self.idle: float | None = None
+        self.closed = False
+        self.untouched = True  # it has neither asked for anything nor sent anything
         self.gone = asyncio.Event()  # the client
-        self._messages: asyncio.Queue[Any] = asyncio.Queue()  # `None`: no more will come
+        self._first, self._last = first, last
         self._due = "http.response.start"
-        self._task = asyncio.ensure_future(app(scope, self._receive, self._send))
+        self._answered = False  # it has sent all of its answer
+        self._over = False  # what it still sends is dropped
+        self._cancelled = False
+        self._error: RequestTimeout | None = None
+        self._messages: asyncio.Queue[Any] = asyncio.Queue()  # `None`: no more will come
+        self._task = asyncio.ensure_future(self._run(app, scope))
         self._task.add_done_callback(lambda _: self._messages.put_nowait(None))
         _running.add(self._task)
         self._task.add_done_callback(_running.discard)
 
+    async def _run(self, app: Callable[..., Any], scope: Any) -> None:
+        await app(scope, self._receive, self._send)
+
     async def _receive(self) -> Any:
+        self.untouched = False
         if self._first is None:
             await self.gone.wait()
-            return self._last  # gone is gone, however often it is asked
+            return self._last  # however often it is asked
         first, self._first = self._first, None
         return first
 
     async def _send(self, message: Any) -> None:
-        if self.closed and message["type"].startswith("http."):
+        self.untouched = False
+        kind = message["type"]
+        if self.closed and kind.startswith("http."):
             raise ConnectionResetError("the client has gone")  # as ASGI 2.4 has it
-        if message["type"] == "http.response.body" and not message.get("more_body"):
-            self._answered = True
+        if kind == "http.response.start":
+            status = message["status"]
+            status = int(status) if isinstance(status, int) else status  # of an enumeration, too
+            head = _answer_head(status, message.get("headers", ()), bytes)
+            message = {"type": kind, "body": head}
+        elif kind == "http.response.body":
+            body = message.get("body", b"")
+            if not isinstance(body, (bytes, bytearray, memoryview)):
+                raise TypeError(f"the application's body is {type(body).__name__}, not bytes")
+            self._answered = self._answered or not message.get("more_body")
         if self._over:
             await _pause()
         else:
@@ -1921,17 +2047,31 @@ class _ASGIWire:
 
     async def sent(self, *due: str) -> Any:
         """The application's next message. Raises what the application raised instead."""
-        message = await self._messages.get()
+        loop, timer = self._task.get_loop(), None
+        seconds = self.idle if self.expires is None else self.expires - loop.time()
+        if seconds is not None:
+            timer = loop.call_later(seconds, self._expire)
+        try:
+            message = await self._messages.get()
+        finally:
+            if timer is not None:
+                timer.cancel()
         self._messages.task_done()
         if message is None:
             self._messages.put_nowait(None)
             if self.closed:
-                raise _Closed
+                raise self._error or _Closed
             self.check()
             raise BodyError("the application ended before its answer was complete")
         if message["type"] not in due:
             raise RuntimeError(f"the application sent {message['type']!r} where {due[0]!r} is due")
         return message
+
+    def _expire(self) -> None:
+        silence = f"silence for {self.idle} seconds"
+        late = "no answer in time (timeout)"
+        self._error = RequestTimeout(silence if self.expires is None else late)
+        self.interrupt()
 
     def error(self) -> BaseException | None:
         """What the application, which has ended, raised."""
@@ -1939,7 +2079,7 @@ class _ASGIWire:
 
     def check(self) -> None:
         error = self.error()
-        if isinstance(error, (OSError, EOFError)):
+        if isinstance(error, (OSError, EOFError)) and not _from_handler(error):
             raise _failed(error) from error
         if error is not None:
             raise error
@@ -1949,9 +2089,7 @@ class _ASGIWire:
             message = await self.sent(self._due)
             if self._due == "http.response.start":
                 self._due = "http.response.body"
-                lines = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in message.get("headers", ())]
-                return _answer_head(str(message["status"]), lines)
-            if not message.get("more_body"):
+            elif not message.get("more_body"):
                 self._due = ""
             if message.get("body"):
                 return bytes(message["body"])
@@ -1965,39 +2103,71 @@ class _ASGIWire:
             self._messages.task_done()
 
     def interrupt(self) -> None:
+        """The client has gone. The application is told, and cancelled if it goes on, unless it has
+        answered: then what it raises has been seen by nobody, and the loop says so.
+        """
+        loop, task = self._task.get_loop(), self._task
+        if self.closed or loop.is_closed():
+            self.closed = True
+            return
         self.closed = True
         self.gone.set()
         self._drop()
         self._messages.put_nowait(None)
+        if not self._answered:
+            timer = loop.call_later(_GRACE, self._cancel)
+            task.add_done_callback(lambda _: timer.cancel())
+            task.add_done_callback(lambda _: self.error())
+
+    stop = interrupt  # nothing arrives that nobody has asked for
+
+    def _cancel(self) -> None:
+        if not self._cancelled:  # a second one would break off what it does because of the first
+            self._cancelled = True
+            self._task.cancel()
 
     async def end(self) -> None:
+        """After all of the answer: the application has its time to return."""
         import asyncio
 
         if not self.closed:
             self._drop()
             await asyncio.wait({self._task}, timeout=_GRACE)
             if self._task.done():
-                self.check()
                 self.closed = True
+                self.check()
             elif self._answered:
                 self.interrupt()
             else:
                 await self.release()
 
     async def release(self) -> None:
+        """`interrupt`, and wait until the application has ended, for a bounded time. Who is
+        cancelled meanwhile, once or in each turn of the loop, as anyio's scopes do it, is cancelled
+        at the end.
+        """
         import asyncio
 
         if self._answered and self.closed:
             return  # it had its time, and what it does in the background is left to it
         self.interrupt()
-        if not self._answered:  # else what it raises has been seen by nobody, and the loop says so
-            self._task.add_done_callback(lambda _: self.error())
-        try:
-            await asyncio.wait({self._task}, timeout=_GRACE)
-        finally:
-            if not self._answered:
-                self._task.cancel()
-                await asyncio.wait({self._task})
+        loop, cancelled = self._task.get_loop(), None
+        until = loop.time() + (_GRACE if self._answered else 2 * _GRACE)
+        while not self._task.done() and (left := until - loop.time()) > 0:
+            try:
+                await asyncio.wait({self._task}, timeout=left)
+            except asyncio.CancelledError as error:
+                if cancelled is None and not self._answered:
+                    self._cancel()
+                    until = loop.time() + _GRACE
+                cancelled = error
+                if self._answered:
+                    break
+        if cancelled is not None:
+            try:
+                raise cancelled
+            finally:
+                del cancelled  # it refers to this frame
 
 
 # --- other libraries' clients --------------------------------------------------------------------
@@ -2023,38 +2193,39 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     Raises `TypeError` that says what to give instead: for a class in the place of its instance,
     for what is for the other world, for a bare ASGI or WSGI application, for what is not callable.
     """
-    kind = client if isinstance(client, type) else type(client)
-    names = [(base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__]
-    name, send, world = kind.__name__, None, None
-    if issubclass(kind, (ASGITransport, WSGITransport)):
-        world = issubclass(kind, ASGITransport)
-    elif known := next((base for base in names if base in _CLIENTS), None):
-        name, (send, world) = f"{known[0]}.{name}", _CLIENTS[known]
-    elif callable(client):
-        code = _code_of(client)
-        parameters = code.co_varnames[: code.co_argcount] if code else ()
-        if parameters[-3:] == ("scope", "receive", "send"):
-            raise TypeError("transport= is a bare ASGI application: "
-                            "async_connect() takes transport=ASGITransport(app)")  # fmt: skip
-        if parameters[-1:] == ("start_response",):
-            raise TypeError("transport= is a bare WSGI application: "
-                            "connect() takes transport=WSGITransport(app)")  # fmt: skip
-        if code and code.co_flags & 0x80:  # inspect.CO_COROUTINE
-            name, world = "a coroutine function", True
-    else:
-        choice = ("httpx.AsyncClient, httpx2.AsyncClient, niquests.AsyncSession, "
-                  "aiohttp.ClientSession, ASGITransport(app) or a coroutine function")  # fmt: skip
-        if not asynchronous:
-            choice = ("httpx.Client, httpx2.Client, requests.Session, niquests.Session, "
-                      "WSGITransport(app) or a function")  # fmt: skip
-        raise TypeError(f"transport= is no {name}, but one of {choice} "
-                        "transport(method, url, *, headers, content, timeout)")  # fmt: skip
-    if kind is client and world is not None:
+    name, world, send = _recognized(client)
+    if world is None and not callable(client):
+        raise TypeError(f"transport= takes {_CHOICE[asynchronous]} transport(method, url, *, "
+                        f"headers, content, timeout), not {name}")  # fmt: skip
+    if world is not None and isinstance(client, type):
         raise TypeError(f"transport= takes an instance of {name}, not the class")
     if world is not None and world != asynchronous:
         right, wrong = ("async_connect", "connect") if world else ("connect", "async_connect")
         raise TypeError(f"transport={name} is for {right}(), not for {wrong}()")
     return partial(send, client) if send else client
+
+
+def _recognized(client: Any) -> tuple[str, bool | None, Any]:
+    """What it is called; is it for asyncio (`None`: nobody can tell); what sends by it, if that is
+    not itself. Raises `TypeError` for a bare application.
+    """
+    kind = client if isinstance(client, type) else type(client)
+    for base in kind.__mro__:
+        if base in (ASGITransport, WSGITransport):
+            return base.__name__, base is ASGITransport, None
+        key = base.__module__.partition(".")[0], base.__name__
+        if key in _CLIENTS:
+            return ".".join(key), *_CLIENTS[key]
+    code = _code_of(client)
+    parameters = code.co_varnames[: code.co_argcount] if code else ()
+    for last, world, name in ((("receive", "send"), "async_connect", "ASGI"),
+                              (("start_response",), "connect", "WSGI")):  # fmt: skip
+        if parameters[-len(last) :] == last:
+            raise TypeError(f"transport= is a bare {name} application: {world}() takes "
+                            f"transport={name}Transport(app)")  # fmt: skip
+    if code and code.co_flags & 0x80:  # inspect.CO_COROUTINE
+        return "a coroutine function", True, None
+    return kind.__name__, None, None
 
 
 def _code_of(function: Any) -> Any:
@@ -2117,14 +2288,21 @@ def _as_utf8(value: str) -> str:
         return value
 
 
-# By package and class: what sends, and is it for asyncio?
-_CLIENTS: dict[tuple[str, str], tuple[Callable[..., Any], bool]] = {
-    ("requests", "Session"): (_send_by_requests, False),
-    ("niquests", "Session"): (_send_by_requests, False),
-    ("niquests", "AsyncSession"): (_send_by_requests, True),
-    ("httpx", "Client"): (_send_by_httpx, False),
-    ("httpx", "AsyncClient"): (_send_by_httpx, True),
-    ("httpx2", "Client"): (_send_by_httpx, False),
-    ("httpx2", "AsyncClient"): (_send_by_httpx, True),
-    ("aiohttp", "ClientSession"): (_send_by_aiohttp, True),
+# By package and class: is it for asyncio, and what sends?
+_CLIENTS: dict[tuple[str, str], tuple[bool, Callable[..., Any]]] = {
+    ("requests", "Session"): (False, _send_by_requests),
+    ("niquests", "Session"): (False, _send_by_requests),
+    ("niquests", "AsyncSession"): (True, _send_by_requests),
+    ("httpx", "Client"): (False, _send_by_httpx),
+    ("httpx", "AsyncClient"): (True, _send_by_httpx),
+    ("httpx2", "Client"): (False, _send_by_httpx),
+    ("httpx2", "AsyncClient"): (True, _send_by_httpx),
+    ("aiohttp", "ClientSession"): (True, _send_by_aiohttp),
+}
+_CHOICE = {
+    world: ", ".join(".".join(key) for key, known in _CLIENTS.items() if known[0] is world) + more
+    for world, more in (
+        (False, ", WSGITransport(app) or a function"),
+        (True, ", ASGITransport(app) or a coroutine function"),
+    )
 }
