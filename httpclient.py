@@ -161,8 +161,8 @@ def _shown(text: str | bytes, most: int = 100) -> str:
     if isinstance(text, bytes):
         text = text.decode("latin-1")
     text = re.sub(r"[ \t\r\n]+", " ", text.strip(" \t\r\n")[: 20 * most])
-    text = text[:most] + "..." * (len(text) > most)
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: most + 1])
+    return text if len(text) <= most else text[:most] + "..."
 
 
 # --- what is sent -------------------------------------------------------------------------------
@@ -601,17 +601,17 @@ def _mime_type(value: str) -> tuple[str, str]:
     valid one counts, with the charset of one before it that is the same).
     """
     found = charset = ""
-    for item in _LIST_ITEM.findall(value):
+    for item in map(re.Match.group, _LIST_ITEM.finditer(value)):
         match = _MIME_TYPE.match(item)
         if match is None or match[1] == match[2] == "*":
             continue
         essence = f"{match[1]}/{match[2]}".lower()
         if essence != found:
             found, charset = essence, ""
-        for name, quoted, plain in _PARAMETER.findall(item, match.end()):
-            text = re.sub(r"\\(.)", r"\1", quoted) or plain.strip(" \t'")
-            if name.lower() == "charset" and text:
-                charset = text
+        for parameter in _PARAMETER.finditer(item, match.end()):
+            name, quoted, plain = parameter.groups("")
+            if name.lower() == "charset" and (quoted or plain.strip(" \t'")):
+                charset = re.sub(r"\\(.)", r"\1", quoted) or plain.strip(" \t'")
                 break  # the first one counts
     return found, charset.lower()
 
