@@ -115,9 +115,7 @@ class ProtocolError(HTTPClientError, ConnectionError):
 
 
 class CertificateError(HTTPClientError, ConnectionError):
-    """The certificate of the server was not accepted, or the server did not accept the client's
-    or its lack of one.
-    """
+    """The server's certificate was not accepted, or the client's, or its lack of one, by it."""
 
     fatal = True
 
@@ -364,10 +362,9 @@ class Request:
     def redirected(
         self, status: int, headers: Headers, most: int, confined: bool
     ) -> Request | None:
-        """The request that follows this answer, `None` if it is no redirect (Fetch, "HTTP-redirect
-        fetch").
+        """The request that follows (Fetch, "HTTP-redirect fetch"), `None` if this is no redirect.
 
-        `most` redirects are followed in all, below 0 not even looked at; `confined`: only to this
+        `most` redirects are followed in all, below 0 none is looked at; `confined`: only to this
         origin. Raises `RedirectError` for what must not be followed.
         """
         is_redirect = status in (301, 302, 303, 307, 308) and most >= 0
@@ -418,9 +415,8 @@ class Request:
             # urljoin's own text repeats user-info
             why = error if isinstance(error, InvalidRequestError) else "not a valid URL"
             place = re.split("[?#]", location)[0]
-            place = re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*:|)([/\\]*).*@", r"\1\2", place)
-            failed = RedirectError(f"'{_shown(place, 200)}' is not a place to go to: {why}")
-            raise failed from None
+            place = _shown(re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*:|)([/\\]*).*@", r"\1\2", place), 200)
+            raise RedirectError(f"'{place}' is not a place to go to: {why}") from None
         url.userinfo = None
         return url
 
@@ -431,8 +427,8 @@ class Request:
 class _Route:
     """The way to a server: directly, by a Unix socket or through a proxy.
 
-    `peer` is whom to connect to, `proxy` the one whose answers these are (behind a tunnel: none),
-    `name` whom messages name.
+    `peer` is whom to connect to, `name` whom messages name; `proxy` the one that answers, which is
+    none behind a tunnel.
     """
 
     __slots__ = ("connected", "name", "peer", "proxy", "url")
@@ -441,9 +437,7 @@ class _Route:
         self.url = url
         self.proxy = _proxy_for(url, proxy) if uds is None else None
         self.peer = self.proxy or url
-        self.name = uds or url.authority
-        if self.proxy is not None:
-            self.name = f"the proxy {self.proxy.authority}"
+        self.name = f"the proxy {self.proxy.authority}" if self.proxy else uds or url.authority
         self.connected = False
 
     def failed(self, why: str) -> ConnectError:
@@ -463,8 +457,8 @@ class _Route:
         host = self.url.host.partition("%")[0]
         host = f"[{host}]:{self.url.port}" if ":" in host else f"{host}:{self.url.port}"
         lines = [f"CONNECT {host} HTTP/1.1", f"Host: {host}"]
-        if self.proxy is not None and self.proxy.userinfo is not None:
-            lines.append(f"Proxy-Authorization: {_basic(self.proxy.userinfo)}")
+        if self.peer.userinfo is not None:
+            lines.append(f"Proxy-Authorization: {_basic(self.peer.userinfo)}")
         return "\r\n".join([*lines, "", ""]).encode()
 
     def tunnelled(self, answer: ResponseParser) -> None:
@@ -542,7 +536,7 @@ def _matches(url: URL, rule: str) -> bool:
 
 # --- what is received: RFC 9112, without I/O ----------------------------------------------------
 
-_STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
+_STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
 _FOLD = re.compile(rb"\n[\t ]+")  # RFC 9112, 5.2: obs-fold, to be read as a space
 _HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF ends a line here, as RFC 9112, 2.2 lets it
@@ -644,13 +638,13 @@ class ResponseParser:
     decoder has to say, only after all that came before it was read. Memory is bounded by what is
     fed at a time.
 
-    How: one reader after the other (`_Head`, then one for the framing of the body, chosen once)
-    takes from one buffer what it can use, and leaves there what it has to see again.
+    One reader after the other (`_Head`, then one for the framing of the body, chosen once) takes
+    from `unread` what it can use, and leaves there what it has to see again.
     """
 
     __slots__ = (
-        "_buffer", "_closed", "_decoder", "_reader", "coding", "headers", "http_version", "pending",
-        "reason", "status_code",
+        "_closed", "_decoder", "_reader", "coding", "headers", "http_version", "pending", "reason",
+        "status_code", "unread",
     )  # fmt: skip
 
     def __init__(self, method: str = "GET") -> None:
@@ -660,22 +654,17 @@ class ResponseParser:
         self.headers = Headers()
         self.coding = ""  # of the content, where it has to be decoded
         self.pending = False
-        self._buffer = b""
+        self.unread = b""  # what arrived, and is not used yet
         self._closed = False  # no more bytes will come
         self._reader: Any = _Head(method)
         self._decoder: Any = None
 
-    @property
-    def unread(self) -> bytes:
-        """What arrived behind that which was read."""
-        return self._buffer
-
     def feed(self, data: bytes) -> None:
-        self._buffer = self._buffer + data if self._buffer else data
+        self.unread = self.unread + data if self.unread else data
         self._closed = not data
         self.pending = True
         if not self.status_code:
-            head, self._buffer = self._reader.read(self._buffer)
+            head, self.unread = self._reader.read(self.unread)
             if head is not None:
                 self.http_version, self.status_code, self.reason, self.headers = head
                 codings = _listed(self.headers, "content-encoding")
@@ -705,8 +694,8 @@ class ResponseParser:
         """The body without its framing, but in its coding."""
         reader = self._reader
         data: bytes
-        data, self._buffer = reader.read(self._buffer, self._closed)
-        self.pending = self._buffer != b"" or reader.finished
+        data, self.unread = reader.read(self.unread, self._closed)
+        self.pending = self.unread != b"" or reader.finished
         return data if data or reader.finished else None
 
     def receive(self, data: bytes) -> bytes | None:
@@ -717,7 +706,7 @@ class ResponseParser:
         size = _sizes.get(data[:end])
         if size and len(data) == end + size + 4 and data.endswith(b"\r\n"):
             reader = self._reader
-            if type(reader) is _Chunked and not (reader.left or self._buffer or self.coding):
+            if type(reader) is _Chunked and not (reader.left or self.unread or self.coding):
                 return data[end + 2 : -2]
         self.feed(data)
         return self.read()
@@ -749,27 +738,25 @@ class _Head:
             buffer = buffer[end.end() :]
             match = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
             if match is None:
-                why = f"the answer has a malformed status line: '{_shown(first[:40])}'"
-                raise ProtocolError(why)
-            version, status, reason = match.groups(b"")
+                shown = _shown(first[:40])
+                raise ProtocolError(f"the answer has a malformed status line: '{shown}'")
+            version, status, reason = (group.decode("latin-1") for group in match.groups(b""))
             headers = Headers(_parse_fields(fields, ProtocolError))
-            if status == b"101":
+            if status == "101":
                 raise ProtocolError("the server switched protocols (101), which nobody asked for")
-            if not status.startswith(b"1"):
-                reason = reason.strip(b" \t")
-                http_version = "HTTP/" + version.decode()
-                return (http_version, int(status), reason.decode("latin-1"), headers), buffer
+            if status[0] != "1":
+                return (version, int(status), reason.strip(" \t"), headers), buffer
             self._interim += 1
             if self._interim > _MAX_INTERIM:
                 raise ProtocolError(f"more than {_MAX_INTERIM} interim answers (1xx)")
         return None, buffer
 
     def body_reader(self, status: int, headers: Headers) -> Any:
-        """Message body length: RFC 9112, 6.3, and where all clients read on, so does this one. A
-        connection serves one request, so nothing can be smuggled behind what others read otherwise.
+        """RFC 9112, 6.3: message body length. What is refused there is read where clients read it:
+        a connection serves one request, so nothing can be smuggled in what others read otherwise.
         """
-        method = self._method
-        if method == "HEAD" or status in (204, 304) or (method == "CONNECT" and status < 300):
+        tunnel = self._method == "CONNECT" and status < 300
+        if self._method == "HEAD" or status in (204, 304) or tunnel:
             return _NoBody()
         codings = set(_listed(headers, "transfer-encoding")) - {"identity"}
         if codings == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
@@ -782,19 +769,17 @@ class _Head:
             return _UntilClose()
         length = lengths.pop()
         if lengths or not re.fullmatch("[0-9]{1,18}", length):
-            why = "the answer has conflicting or malformed values of Content-Length"
-            raise ProtocolError(why)
+            raise ProtocolError("the answer has conflicting or malformed values of Content-Length")
         return _Length(int(length))
 
 
 class _NoBody:
-    """Reads a body that is not there. The readers for the other framings are used as this one is.
+    """Reads a body that is not there, and shows how the readers of other framings are used.
 
     `read` takes what has arrived, and whether that was all; it returns what of it is the body, and
     what it has to see again when more has arrived. `finished` tells that the body is complete.
     """
 
-    __slots__ = ()
     finished = True
 
     def read(self, buffer: bytes, closed: bool) -> tuple[bytes, bytes]:
@@ -804,10 +789,7 @@ class _NoBody:
 class _UntilClose:
     """Reads a body that ends with the connection."""
 
-    __slots__ = ("finished",)
-
-    def __init__(self) -> None:
-        self.finished = False
+    finished = False
 
     def read(self, buffer: bytes, closed: bool) -> tuple[bytes, bytes]:
         self.finished = closed
@@ -816,8 +798,6 @@ class _UntilClose:
 
 class _Length:
     """Reads a body whose length was told."""
-
-    __slots__ = ("finished", "left")
 
     def __init__(self, length: int) -> None:
         self.left = length  # bytes to come
@@ -942,8 +922,8 @@ class _Decoder:
             raise BodyError(f"the body is not valid {self._coding}")
         if self._zlib is None:
             if self._coding not in _DECODED:  # refused only now: an empty body can be in any coding
-                why = f"content coding '{_shown(self._coding, 40)}' is not supported"
-                raise ProtocolError(why)
+                shown = _shown(self._coding, 40)
+                raise ProtocolError(f"content coding '{shown}' is not supported")
             # Servers send deflate with a head (RFC 1950, 2.2) and without, and browsers take both.
             raw = self._coding == "deflate" and data[0] & 15 != 8
             self._start(zlib.decompressobj(-15 if raw else 15 if self._coding == "deflate" else 31))

@@ -60,7 +60,7 @@ def parse(method: str, pieces: list[bytes]) -> tuple[object, ...]:
             parser.feed(piece)
             while parser.status_code and size < MOST and (data := parser.read()):
                 size += len(data)
-            assert len(parser._buffer) <= len(piece) + 2 * 65536
+            assert len(parser.unread) <= len(piece) + 2 * 65536
             if data == b"" or size >= MOST:
                 return parser.status_code, parser.reason, tuple(parser.headers.items()), min(size, MOST)
     except (BodyError, ConnectError, ProtocolError) as error:
