@@ -23,7 +23,7 @@ import os
 import re
 import socket
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from errno import EINPROGRESS, EWOULDBLOCK
+from errno import EINPROGRESS, EWOULDBLOCK, errorcode
 from math import inf
 from struct import pack
 from threading import RLock
@@ -143,9 +143,11 @@ def _reason(error: BaseException) -> str:
         if isinstance(cause, HTTPClientError):
             return str(cause)
         if isinstance(cause, OSError) and cause.errno:
-            if type(cause).__module__ != "builtins":  # of name resolution, TLS: other numbers
-                return cause.strerror or str(cause)
-            return getattr(socket, "errorTab", {}).get(cause.errno) or os.strerror(cause.errno)
+            number, words = cause.errno, cause.strerror or str(cause)
+            if type(cause).__module__ != "builtins":  # name resolution and TLS have other numbers
+                return words
+            winsock = getattr(socket, "errorTab", {})  # on Windows
+            return winsock.get(number) or (os.strerror(number) if number in errorcode else words)
         causes += getattr(cause, "exceptions", ())
         if cause.__cause__ is not None and cause.__cause__ not in causes:
             causes.append(cause.__cause__)
@@ -278,13 +280,18 @@ def _basic(userinfo: str) -> str:
     return "Basic " + b2a_base64(credentials, newline=False).decode()
 
 
-def _header_lines(headers: Any) -> list[tuple[str, str]]:
-    """A mapping of names to values, or pairs, as lines that can be sent; or why they cannot."""
-    lines = []
-    for pair in headers.items() if hasattr(headers, "items") else headers or ():
+def _pairs(option: str, given: Any) -> Iterator[tuple[Any, Any]]:
+    """The members of a mapping, or pairs, in which a name may come twice."""
+    for pair in given.items() if hasattr(given, "items") else given:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise TypeError("headers are a mapping of names to values, or (name, value) pairs")
-        name, value = pair
+            raise TypeError(f"{option} are a mapping of names to values, or (name, value) pairs")
+        yield pair[0], pair[1]
+
+
+def _header_lines(headers: Any) -> list[tuple[str, str]]:
+    """Header lines that can be sent; or why they cannot."""
+    lines = []
+    for name, value in _pairs("headers", headers or ()):
         if not isinstance(name, str):
             raise TypeError(f"the name of a header is {type(name).__name__}, not a string")
         if not _TOKEN.fullmatch(name):
@@ -1975,12 +1982,10 @@ def _with_params(url: str, params: Any) -> str:
     """
     from urllib.parse import urlencode
 
-    pairs = [
-        (name, value)
-        for name, values in (params.items() if hasattr(params, "items") else params)
-        for value in (values if isinstance(values, (list, tuple)) else (values,))
-        if value is not None
-    ]
+    pairs = []
+    for name, values in _pairs("params", params):
+        several = hasattr(values, "__len__") and not isinstance(values, (str, bytes))
+        pairs += [(name, value) for value in (values if several else [values]) if value is not None]
     if not pairs:
         return url
     url, hash, fragment = url.strip(" ").partition("#")
@@ -2006,6 +2011,8 @@ async def _request(
     if params and isinstance(url, str):
         url = _with_params(url, params)
     check(verify, proxy, uds, timeout, idle_timeout)
+    if not isinstance(max_redirects, int) or max_redirects < 0:
+        raise InvalidRequestError("max_redirects is a number, 0 or more")
     request = Request(method, url, headers, content)
     if json is not None and not any(name.lower() == "content-type" for name, _ in request.headers):
         request.headers.append(("Content-Type", "application/json"))

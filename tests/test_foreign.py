@@ -143,6 +143,8 @@ class Shown(unittest.TestCase):
             (ssl.SSLError(1, "[SSL] wrong"), "[SSL] wrong"),
             (httpclient.ProtocolError("[Errno 13] x"), "[Errno 13] x"),
             (TimeoutError(), "TimeoutError"),
+            (OSError(2**70, "no such number"), "no such number"),
+            (OSError("two", "words"), "words"),
         ]
         if group := getattr(builtins, "ExceptionGroup", None):  # from Python 3.11 on
             cases.append((group("several", [ValueError("x"), refused]), os.strerror(111)))
@@ -506,6 +508,7 @@ class OfTheCaller(World):
             ({"a": None, "b": 0, "c": ""}, "/?b=0&c="),
             ([("a", 1), ("b", None), ("a", 2)], "/?a=1&a=2"),
             ({"a": [1, None, 2], "b": []}, "/?a=1&a=2"),
+            ({"a": range(2), b"b": b"c"}, "/?a=0&a=1&b=c"),
             ({}, "/"),
         ):
             with self.subTest(params):
@@ -522,6 +525,7 @@ class OfTheCaller(World):
             ({"headers": "X: y"}, "headers are a mapping of names to values, or"),
             ({"headers": ["X: y"]}, "headers are a mapping of names to values, or"),
             ({"headers": [("a", "b", "c")]}, "headers are a mapping of names to values, or"),
+            ({"params": "a=b"}, "params are a mapping of names to values, or"),
             ({"headers": {"X": ["a", "b"]}}, "value of the header X is list, not a string"),
             ({"content": 5}, "content is bytes or str, not int"),
             ({"uds": 5}, "uds is a string or a path"),
@@ -531,6 +535,9 @@ class OfTheCaller(World):
             self.assertIn(part, str(caught.exception))
         with self.assertRaisesRegex(TypeError, "a URL is a string, not bytes"):
             self.request("GET", b"http://127.0.0.1:1/")
+        for wrong in (-1, "5", None):
+            with self.assertRaisesRegex(ValueError, "max_redirects is a number"):
+                self.request("GET", "http://127.0.0.1:1/", max_redirects=wrong)
 
     def test_a_unix_socket_where_there_are_none(self) -> None:
         family = socket.AF_UNIX

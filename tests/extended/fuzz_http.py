@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gzip
+import logging
 import os
 import re
 import sys
@@ -44,6 +45,7 @@ with atheris.instrument_imports() if atheris and __name__ == "__main__" else con
         StatusError,
     )
 
+logging.getLogger("sse").addHandler(logging.NullHandler())  # else each wait would be printed
 METHODS = ["GET", "HEAD", "POST", "CONNECT"]
 HEAD = re.compile(
     rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [!-~]+ HTTP/1\.1\r\n"
