@@ -6,11 +6,14 @@
         for line in response.iter_lines():
             print(line)
 
-In reading order: errors; what is sent (URL, request, redirects, proxies); ``ResponseParser`` (bytes in, head and body
-out, no I/O); TLS over two memory buffers; the two shells that do I/O, ``_BlockingWire`` on sockets and ``_AsyncWire``
-on asyncio; responses; ``Exchange`` and ``AsyncExchange``, one request and its answer, written once for both;
-``request``/``get``/``post`` and their ``async_`` twins; ``ASGITransport`` and ``WSGITransport``, web applications in
-the place of a wire. One connection for each request, no pool: made for answers that last.
+In reading order: errors; what is sent (``URL``, ``Request``, redirects); the route to a server
+(proxies, and who is named when something fails); what is received (``Headers``, ``ResponseParser``:
+bytes in, head and body out, no I/O); TLS over two memory buffers; the two shells that do I/O,
+``_BlockingWire`` on sockets and ``_AsyncWire`` on asyncio; responses; ``Exchange`` and
+``AsyncExchange``, one request and its answer, written once for both; ``request``/``get``/``post``
+and their ``async_`` twins; ``ASGITransport`` and ``WSGITransport``, web applications in the place
+of a wire. Each request has a connection of its own and there is no pool: this is for answers that
+last.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import os
 import re
 import socket
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from errno import EINPROGRESS, EWOULDBLOCK
+from errno import EINPROGRESS, EWOULDBLOCK, errorcode
 from functools import partial
 from math import inf
 from struct import pack
@@ -57,24 +60,29 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "ASGITransport", "AsyncExchange", "AsyncResponse", "BodyError", "CertificateError", "ConnectError", "Exchange",
-    "HTTPClientError", "Headers", "InvalidRequestError", "ProtocolError", "ProxyError", "RedirectError",
-    "RequestTimeout", "Response", "ResponseParser", "StatusError", "WSGITransport", "async_get", "async_post",
-    "async_request", "get", "post", "request",
+    "ASGITransport", "AsyncExchange", "AsyncResponse", "BodyError", "CertificateError",
+    "ConnectError", "Exchange", "HTTPClientError", "Headers", "InvalidRequestError",
+    "ProtocolError", "ProxyError", "RedirectError", "RequestTimeout", "Response", "ResponseParser",
+    "StatusError", "WSGITransport", "async_get", "async_post", "async_request", "get", "post",
+    "request",
 ]  # fmt: skip
 
 _READ = 65536  # bytes asked of a socket at a time; what is there is handed over, however little
 _MAX_HEAD = 65536  # bytes of a head, of trailers
-_MAX_CHUNK_LINE = 8192
-_MOMENT = 0.005  # seconds of silence before a blocking read takes the precise way
 _MAX_INTERIM = 64  # answers of 1xx before the one that counts
+_MAX_CHUNK_LINE = 8192  # bytes
+_MAX_LINE = 64 * 2**20  # bytes of a line that `iter_lines` gives
+_MOMENT = 0.005  # seconds of silence before a blocking read takes the precise way
 
 
-# --- errors -----------------------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------
 
 
 class HTTPClientError(Exception):
-    """Base of all errors here. `fatal`: to try again cannot help. Texts hold no user-info, query or header value."""
+    """Base of all errors here. `fatal`: to try again cannot help.
+
+    Texts hold no user-info, query or header value; what another side wrote is shown cut short.
+    """
 
     fatal = False
 
@@ -90,7 +98,7 @@ class ConnectError(HTTPClientError, ConnectionError):
 
 
 class ProxyError(ConnectError):
-    """The proxy, not the server, could not be reached or refused."""
+    """The proxy, not the server, could not be reached, does not speak HTTP, or refused."""
 
 
 class RequestTimeout(HTTPClientError, TimeoutError):
@@ -108,7 +116,7 @@ class ProtocolError(HTTPClientError, ConnectionError):
 
 
 class CertificateError(HTTPClientError, ConnectionError):
-    """The server's certificate was not accepted, or the server did not accept the client's or its lack of one."""
+    """The server's certificate was not accepted, or the client's, or its lack of one, by it."""
 
     fatal = True
 
@@ -120,52 +128,92 @@ class RedirectError(HTTPClientError, ConnectionError):
 
 
 class StatusError(HTTPClientError):
-    """Raised by `raise_for_status`; `response` has the rest."""
+    """Raised by `raise_for_status`; `response` has the rest (pickled: without its connection)."""
 
-    def __init__(self, message: str, response: Any) -> None:
+    def __init__(self, message: str, response: Any = None) -> None:
         super().__init__(message)
         self.response = response
 
 
-def _reason(error: OSError) -> str:
-    """Why, in the system's words. asyncio puts its own in their place, and several errors into one text."""
-    number = re.search(r"\[Errno ([0-9]+)\]", str(error))
-    return os.strerror(int(number[1])) if number else error.strerror or str(error)
+def _reason(error: BaseException) -> str:
+    """Why, in our words or the system's. asyncio has its own words, and may put several errors into
+    one, so what counts is the first error number among the causes.
+    """
+    causes = [error]
+    for cause in causes:
+        if isinstance(cause, HTTPClientError):
+            return str(cause)
+        if isinstance(cause, OSError) and cause.errno:
+            number, words = cause.errno, cause.strerror or str(cause)
+            if type(cause).__module__ != "builtins":  # name resolution and TLS have other numbers
+                return words
+            winsock = getattr(socket, "errorTab", {})  # on Windows
+            return winsock.get(number) or (os.strerror(number) if number in errorcode else words)
+        causes += getattr(cause, "exceptions", ())
+        if cause.__cause__ is not None and cause.__cause__ not in causes:
+            causes.append(cause.__cause__)
+    return str(error) or type(error).__name__
 
 
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+def _shown(text: str | bytes, most: int = 100) -> str:
+    """Text of another side as a message may show it: on one line, at most so many characters, and
+    escaped what does not print, such as control characters and those that turn its direction.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")
+    text = re.sub(r"[ \t\r\n]+", " ", text.strip(" \t\r\n")[: 20 * most])
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: most + 1])
+    return text if len(text) <= most else text[:most] + "..."
 
 
-# --- what is sent -----------------------------------------------------------------------------------------------
+# --- what is sent -------------------------------------------------------------------------------
 
-_URL = re.compile(
-    r"(?i:(https?))://(?:([^/?#\\]*)@)?(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?([/?][^#]*)?(?:#.*)?"
-)
-_UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")  # neither reserved nor unreserved (RFC 3986, 2.2, 2.3), nor "%"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 _FIELD_VALUE = re.compile(r"[\t -~\x80-\xff]*")  # RFC 9110, 5.5
-# Header lines that are for this client to set, and those that another origin may see
-_OURS = set("connection content-length expect keep-alive proxy-connection te trailer transfer-encoding upgrade".split())
-_HARMLESS = set("accept accept-encoding accept-language cache-control content-type last-event-id user-agent".split())
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_URL = re.compile(
+    r"(?i:(https?))://(?:([^/?#\\]*)@)?"  # scheme, user-info
+    r"(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?"  # host, port
+    r"([/?][^#]*)?(?:#.*)?"  # path and query
+)
+# What is neither reserved nor unreserved (RFC 3986, 2.2, 2.3), nor "%"
+_UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")
+# Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+# Header lines that are for this client to set
+_OURS = {
+    "connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade",
+}  # fmt: skip
+# Header lines that another origin may see
+_HARMLESS = {
+    "accept", "accept-encoding", "accept-language", "cache-control", "content-type",
+    "last-event-id", "user-agent",
+}  # fmt: skip
 
 
 class URL:
-    """An http or https URL taken apart. Raises `InvalidRequestError` without repeating what may be secret."""
+    """An http or https URL taken apart.
+
+    Raises `InvalidRequestError`, without repeating what may be secret.
+    """
 
     __slots__ = ("authority", "host", "origin", "port", "scheme", "target", "userinfo")
 
     def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f"a URL is a string, not {type(text).__name__}")
         text = text.strip(" ")
         match = _URL.fullmatch(text) if not _CONTROL.search(text) else None
         if match is None:
+            address = "https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)"
             why = "not a URL of the form http(s)://host[:port][/path][?query]"
             if _CONTROL.search(text):
                 why = "the URL has control characters"
             elif not re.match("https?://", text, re.IGNORECASE):
                 why = "the URL does not begin with http:// or https://"
-            elif re.match("https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)", text, re.IGNORECASE):
+            elif re.match(address, text, re.IGNORECASE):
                 why = "the URL has an IPv6 address without brackets"
             raise InvalidRequestError(why)
         scheme, self.userinfo, host, port, target = match.groups()
@@ -178,15 +226,15 @@ class URL:
         self.origin = (self.scheme, self.host, self.port)
         name = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
         self.authority = name if self.port == default else f"{name}:{self.port}"
-        target = "/" + (target or "").removeprefix("/")
-        self.target = _UNENCODED.sub(lambda m: b"%%%02X" % m[0][0], target.encode("utf-8", "surrogatepass")).decode()
+        octets = ("/" + (target or "").removeprefix("/")).encode("utf-8", "surrogatepass")
+        self.target = _UNENCODED.sub(lambda match: b"%%%02X" % match[0][0], octets).decode()
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target}"
 
     def shown(self) -> str:
-        """For messages: without user-info and query."""
-        return f"{self.scheme}://{self.authority}{self.target.partition('?')[0]}"
+        """For messages: without user-info and query, cut short."""
+        return _shown(str(self).partition("?")[0], 200)
 
 
 def _port(digits: str) -> int:
@@ -203,15 +251,21 @@ def _host(host: str) -> str:
         except OSError:
             raise InvalidRequestError("the address in brackets is not IPv6") from None
         if percent and not re.fullmatch(r"[\w-]{1,15}(\.[\w-]{1,15}){0,2}", zone, re.ASCII):
-            raise InvalidRequestError("the zone of the IPv6 address is not the name of an interface")
+            why = "the zone of the IPv6 address is not the name of an interface"
+            raise InvalidRequestError(why)
         return address.lower() + (percent and "%" + zone)
+    if len(host) > 255:  # RFC 1035, 2.3.4; IDNA takes long for what is longer
+        raise InvalidRequestError("the host name of the URL is longer than 255 characters")
     if not host.isascii():
-        if set(host) & set("ßς\u200c\u200d"):  # IDNA 2003, which is in the library, would go elsewhere than browsers
-            raise InvalidRequestError("host names with ß, ς, ZWJ, ZWNJ: give them in their ASCII form (xn--...)")
+        # The library has IDNA 2003, which takes these for other names than browsers do.
+        if set(host) & set("ßς\u200c\u200d"):
+            why = "host names with ß, ς, ZWJ, ZWNJ: give them in their ASCII form (xn--...)"
+            raise InvalidRequestError(why)
         try:
             host = host.encode("idna").decode()
         except UnicodeError:
-            raise InvalidRequestError("the host name of the URL is not a valid international name") from None
+            why = "the host name of the URL is not a valid international name"
+            raise InvalidRequestError(why) from None
     if not re.fullmatch(r"([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?", host):
         raise InvalidRequestError("the host name of the URL is not valid")
     return host.lower()
@@ -223,40 +277,76 @@ def _basic(userinfo: str) -> str:
     from urllib.parse import unquote_to_bytes
 
     user, _, password = userinfo.partition(":")
-    return "Basic " + b2a_base64(unquote_to_bytes(user) + b":" + unquote_to_bytes(password), newline=False).decode()
+    credentials = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+    return "Basic " + b2a_base64(credentials, newline=False).decode()
+
+
+def _pairs(option: str, given: Any) -> Iterator[tuple[Any, Any]]:
+    """The members of a mapping, or pairs, in which a name may come twice."""
+    for pair in given.items() if hasattr(given, "items") else given:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"{option} are a mapping of names to values, or (name, value) pairs")
+        yield pair[0], pair[1]
+
+
+def _header_lines(headers: Any) -> list[tuple[str, str]]:
+    """Header lines that can be sent; or why they cannot."""
+    lines = []
+    for name, value in _pairs("headers", headers or ()):
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a header is {type(name).__name__}, not a string")
+        if not _TOKEN.fullmatch(name):
+            raise InvalidRequestError(f"'{_shown(name, 40)}' is not the name of a header")
+        if name.lower() in _OURS:
+            raise InvalidRequestError(f"the header {name} is for this client to set")
+        if not isinstance(value, str):
+            kind = type(value).__name__
+            raise TypeError(f"the value of the header {name} is {kind}, not a string")
+        if not _FIELD_VALUE.fullmatch(value):
+            why = "has control characters or some beyond Latin-1"
+            raise InvalidRequestError(f"the header {name} {why}")
+        lines.append((name, value.strip(" \t")))
+    return lines
+
+
+def _content_bytes(content: Any) -> bytes | None:
+    """A body to be sent. A buffer is copied, for the caller may use it again."""
+    if content is None or isinstance(content, bytes):
+        return content
+    if isinstance(content, str):
+        if _SURROGATE.search(content):
+            why = "content has lone surrogates, which UTF-8 cannot carry; for JSON: json="
+            raise InvalidRequestError(why)
+        return content.encode()
+    try:
+        return bytes(memoryview(content))
+    except TypeError:
+        kind = type(content).__name__
+        raise TypeError(f"content is bytes or str, not {kind}; for JSON: json=") from None
 
 
 class Request:
-    """One request, checked: method, `URL`, header lines, body."""
+    """One request, checked: method, `URL`, header lines, body.
 
-    __slots__ = ("content", "headers", "method", "url")
+    `hops` are the URLs on the way to this one, itself the last, as messages may show them; a method
+    that a redirect changed is noted behind the URL.
+    """
 
-    def __init__(self, method: str, url: str | URL, headers: Any = None, content: bytes | str | None = None) -> None:
-        if not _TOKEN.fullmatch(method):
-            raise InvalidRequestError("the method is not a token (RFC 9110, 9.1)")
-        if not isinstance(content, (bytes, bytearray, memoryview, str, type(None))):
-            raise TypeError(f"content is bytes or str, not {type(content).__name__}; for JSON: json=")
-        if isinstance(content, str):
-            content = content.encode()
-        self.method = method
+    __slots__ = ("content", "headers", "hops", "method", "url")
+
+    def __init__(
+        self, method: str, url: str | URL, headers: Any = None, content: Any = None
+    ) -> None:
+        if not isinstance(method, str) or not _TOKEN.fullmatch(method):
+            raise InvalidRequestError("the method is not a token (RFC 9110, 9.1), such as GET")
+        self.method = method.upper() if method.upper() in _METHODS else method
         self.url = url if isinstance(url, URL) else URL(url)
-        self.content = None if content is None else bytes(content)
-        self.headers: list[tuple[str, str]] = []
-        for name, value in headers.items() if hasattr(headers, "items") else headers or ():
-            if not isinstance(name, str):
-                raise TypeError(f"the name of a header is {type(name).__name__}, not a string")
-            if not _TOKEN.fullmatch(name):
-                raise InvalidRequestError(f"{_shown(name[:40])!r} is not the name of a header")
-            if name.lower() in _OURS:
-                raise InvalidRequestError(f"the header {name} is for this client to set")
-            if not isinstance(value, str):
-                raise TypeError(f"the value of the header {name} is {type(value).__name__}, not a string")
-            if not _FIELD_VALUE.fullmatch(value):
-                raise InvalidRequestError(f"the header {name} has control characters or some beyond Latin-1")
-            self.headers.append((name, value.strip(" \t")))
+        self.content = _content_bytes(content)
+        self.headers = _header_lines(headers)
+        self.hops: tuple[str, ...] = (self.url.shown(),)
 
     def lines(self, proxy: URL | None = None) -> list[tuple[str, str]]:
-        """Ours, but for those the caller has, and the caller's."""
+        """Our header lines, without those that the caller gave too, and the caller's."""
         ours = {"Host": self.url.authority, "User-Agent": "stdlib-sse", "Accept": "*/*"}
         ours["Accept-Encoding"] = "gzip, deflate"
         if self.url.userinfo is not None:
@@ -265,7 +355,7 @@ class Request:
             ours["Proxy-Authorization"] = _basic(proxy.userinfo)
         given = {name.lower() for name, _ in self.headers}
         lines = [line for line in ours.items() if line[0].lower() not in given] + self.headers
-        lines.append(("Connection", "close"))  # RFC 9112, 9.3: a client without persistent connections says so
+        lines.append(("Connection", "close"))  # RFC 9112, 9.3: there will be no second request
         if self.content is not None or self.method in ("POST", "PUT", "PATCH"):
             lines.append(("Content-Length", str(len(self.content or b""))))
         return lines
@@ -274,32 +364,42 @@ class Request:
         """Head and body (RFC 9112, 2.1, 3); with `proxy` in the form for one (3.2.2)."""
         target = self.url.target if proxy is None else str(self.url)
         lines = "".join(f"{name}: {value}\r\n" for name, value in self.lines(proxy))
-        return f"{self.method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + (self.content or b"")
+        head = f"{self.method} {target} HTTP/1.1\r\n{lines}\r\n"
+        return head.encode("latin-1") + (self.content or b"")
 
-    def redirected(self, status: int, headers: Headers, hops: list[str], most: int, confined: bool) -> Request | None:
-        """The request that follows this answer, `None` if it is no redirect (Fetch, "HTTP-redirect fetch").
+    def redirected(
+        self, status: int, headers: Headers, most: int, confined: bool
+    ) -> Request | None:
+        """The request that follows (Fetch, "HTTP-redirect fetch"), `None` if this is no redirect.
 
-        `hops` are the URLs so far, as they may be shown; `most` of them are followed; `confined`: to this origin.
-        Raises `RedirectError` for what must not be followed.
+        `most` redirects are followed in all, below 0 none is looked at; `confined`: only to this
+        origin. Raises `RedirectError` for what must not be followed.
         """
-        location = headers.get("location", "") if status in (301, 302, 303, 307, 308) else ""
-        if not location or most < 0:
+        is_redirect = status in (301, 302, 303, 307, 308) and most >= 0
+        locations = {place for place in headers.get_list("location") if place and is_redirect}
+        if not locations:
             return None
+        hops = self.hops
         try:
             if len(hops) > most:
                 raise RedirectError(f"more than {most} redirects")
-            url = self._location(location)
+            if len(locations) > 1:
+                raise RedirectError("the answer names several places to go to")
+            url = self._location(locations.pop())
             same = url.origin == self.url.origin
             if confined and not same:
                 raise RedirectError(f"to {url.shown()}, which cannot be reached this way")
             if self.url.scheme == "https" and url.scheme == "http":
                 raise RedirectError(f"from https to {url.shown()}: refused")
-            hops.append(url.shown())
+            hops += (url.shown(),)
             method, content, lines = self.method, self.content, self.headers
-            if (status == 303 and method not in ("GET", "HEAD")) or (status in (301, 302) and method == "POST"):
+            see_other = status == 303 and method not in ("GET", "HEAD")
+            if see_other or (status in (301, 302) and method == "POST"):
                 method, content = "GET", None
                 lines = [line for line in lines if not line[0].lower().startswith("content-")]
-            if same or (self.url.origin, url.origin) == (("http", url.host, 80), ("https", url.host, 443)):
+                hops = (*hops[:-1], f"{hops[-1]} ({self.method} became GET)")
+            upgrade = ("http", url.host, 80), ("https", url.host, 443)
+            if same or (self.url.origin, url.origin) == upgrade:
                 url.userinfo = self.url.userinfo
             elif content is not None:
                 raise RedirectError("a body is not sent to another origin")
@@ -307,7 +407,9 @@ class Request:
                 lines = [line for line in lines if line[0].lower() in _HARMLESS]
         except RedirectError as error:
             raise RedirectError(f"redirect {status}, {' -> '.join(hops)}: {error}") from None
-        return Request(method, url, lines, content)
+        following = Request(method, url, lines, content)
+        following.hops = hops
+        return following
 
     def _location(self, location: str) -> URL:
         """Where a server sends us. Its text is UTF-8, and its user-info is not for us."""
@@ -318,11 +420,64 @@ class Request:
             absolute = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location)
             url = URL(location if absolute else urljoin(str(self.url), location))
         except ValueError as error:
-            shown = re.split("[?#]", location)[0]
-            shown = _shown(re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*:|)([/\\]*).*@", r"\1\2", shown)[:200])
-            raise RedirectError(f"{shown!r} is not a place to go to: {error}") from None
+            # urljoin's own text repeats user-info
+            why = error if isinstance(error, InvalidRequestError) else "not a valid URL"
+            place = re.split("[?#]", location)[0]
+            place = _shown(re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*:|)([/\\]*).*@", r"\1\2", place), 200)
+            raise RedirectError(f"'{place}' is not a place to go to: {why}") from None
         url.userinfo = None
         return url
+
+
+# --- the route: proxies, and who is named when something fails -----------------------------------
+
+
+class _Route:
+    """The way to a server: directly, by a Unix socket or through a proxy.
+
+    `peer` is whom to connect to, `name` whom messages name; `proxy` the one that answers, which is
+    none behind a tunnel.
+    """
+
+    __slots__ = ("connected", "name", "peer", "proxy", "url")
+
+    def __init__(self, url: URL, proxy: str | None, uds: str | None) -> None:
+        self.url = url
+        self.proxy = _proxy_for(url, proxy) if uds is None else None
+        self.peer = self.proxy or url
+        self.name = f"the proxy {self.proxy.authority}" if self.proxy else uds or url.authority
+        self.connected = False
+
+    def failed(self, why: str) -> ConnectError:
+        """What to raise if the connection cannot be made, or is lost before the answer."""
+        if self.connected:
+            return ConnectError(f"{self.name} closed the connection: {why}")
+        kind = ConnectError if self.proxy is None else ProxyError
+        return kind(f"cannot connect to {self.name}: {why}")
+
+    def proxy_failed(self, what: str, fatal: bool = False) -> ProxyError:
+        error = ProxyError(f"{self.name} {what}")
+        error.fatal = fatal
+        return error
+
+    def tunnel_request(self) -> bytes:
+        """What asks the proxy for a tunnel to the server (RFC 9110, 9.3.6)."""
+        host = self.url.host.partition("%")[0]
+        host = f"[{host}]:{self.url.port}" if ":" in host else f"{host}:{self.url.port}"
+        lines = [f"CONNECT {host} HTTP/1.1", f"Host: {host}"]
+        if self.peer.userinfo is not None:
+            lines.append(f"Proxy-Authorization: {_basic(self.peer.userinfo)}")
+        return "\r\n".join([*lines, "", ""]).encode()
+
+    def tunnelled(self, answer: ResponseParser) -> None:
+        """The proxy has answered: from now on the server speaks. Or raises `ProxyError`."""
+        status = answer.status_code
+        if not 200 <= status < 300:
+            fatal = 400 <= status < 500 and status not in (408, 425, 429)  # as 407: wrong password
+            raise self.proxy_failed(f"refused: {status} {_shown(answer.reason)}", fatal)
+        if answer.unread:
+            raise self.proxy_failed("sent more than its answer")
+        self.proxy, self.name = None, self.url.authority
 
 
 def _proxy(text: str, source: str = "proxy=") -> URL | None:
@@ -331,7 +486,8 @@ def _proxy(text: str, source: str = "proxy=") -> URL | None:
     scheme = re.match("([A-Za-z][A-Za-z0-9+.-]*)://", text)
     try:
         if scheme and scheme[1].lower() != "http":
-            raise InvalidRequestError(f"proxies are http://host:port; {scheme[1]} proxies are not supported")
+            why = f"proxies are http://host:port; {scheme[1]} proxies are not supported"
+            raise InvalidRequestError(why)
         return URL(text if scheme else "http://" + text) if text else None
     except InvalidRequestError as error:
         raise InvalidRequestError(f"the address of the proxy ({source}): {error}") from None
@@ -342,21 +498,33 @@ def _proxy_for(url: URL, option: str | None) -> URL | None:
     if option is not None:
         return _proxy(option)
     source, address = _variable(f"{url.scheme}_proxy", "all_proxy")
-    if address and any(_matches(url, rule) for rule in re.split(r"[\s,]+", _variable("no_proxy")[1].lower())):
+    rules = _variable("no_proxy")[1].lower()
+    if address and any(_matches(url, rule) for rule in re.split(r"[\s,]+", rules)):
         return None
     return _proxy(address, source)
 
 
 def _variable(*names: str) -> tuple[str, str]:
-    """The first of these that is set, in small letters or capitals, and its value."""
-    for name in [form for small in names for form in (small, small.upper())]:
-        if os.environ.get(name) and (name != "HTTP_PROXY" or "REQUEST_METHOD" not in os.environ):
-            return name, os.environ[name]  # under CGI, HTTP_PROXY is the header "Proxy" of whoever asks
+    """The first of these variables that says something: its name and value.
+
+    A name in small letters, even if it is empty, overrides the one in capitals. Under CGI,
+    HTTP_PROXY is the header "Proxy" of whoever asks; where the system knows no case, http_proxy is
+    that too, and REQUEST_METHOD, by which CGI is known, is found in small letters as well.
+    """
+    for name in names:
+        for form, cgi in ((name, "request_method"), (name.upper(), "REQUEST_METHOD")):
+            value = os.environ.get(form)
+            if value is not None and not (name == "http_proxy" and cgi in os.environ):
+                if value:
+                    return form, value
+                break
     return "", ""
 
 
 def _matches(url: URL, rule: str) -> bool:
-    """Does this item of NO_PROXY mean the URL? `*`, a domain or suffix, an address or network, each with a port."""
+    """Does this item of NO_PROXY mean the URL? An item is `*`, a domain or suffix, an address or a
+    network, each with or without a port.
+    """
     host = url.host.partition("%")[0].removesuffix(".")
     match = re.fullmatch(r"(?:\[(.*)\]|([^:]*))(?::([0-9]+))?", rule)
     if match is not None:
@@ -374,47 +542,80 @@ def _matches(url: URL, rule: str) -> bool:
     return rule == "*" or (suffix != "" and f".{host}".endswith(f".{suffix}"))
 
 
-# --- what is received: RFC 9112, without I/O --------------------------------------------------------------------
+# --- what is received: RFC 9112, without I/O ----------------------------------------------------
 
-_STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
+_STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
 _FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
-_HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF is a line end here as RFC 9112, 2.2 lets a recipient have it
 _FOLD = re.compile(rb"\n[\t ]+")  # RFC 9112, 5.2: obs-fold, to be read as a space
-_sizes: dict[bytes, int] = {}  # of chunk lines met before
+_HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF ends a line here, as RFC 9112, 2.2 lets it
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
+# A Content-Type, taken apart (MIME Sniffing, 4.4). Nothing in these patterns is tried twice.
+_LIST_ITEM = re.compile(r'(?:[^",]+|"(?:[^"\\]+|\\.)*(?:"|\\?\Z))+', re.DOTALL)
+_MIME_TYPE = re.compile(rf"[ \t]*({_TOKEN.pattern})/({_TOKEN.pattern})[ \t]*(?=;|$)")
+_PARAMETER = re.compile(r';[ \t]*([^;=]*)(?:="((?:[^"\\]|\\.)*)"?[^;]*|=([^;]*))?', re.DOTALL)
+# Content codings: those decoded here, and those that are real, but not known here. All other words
+# mean that nothing was done to the content, as in Fetch ("handle content codings").
+_DECODED = ("gzip", "x-gzip", "deflate")
+_NOT_DECODED = ("br", "compress", "dcb", "dcz", "x-compress", "zstd")
+_sizes: dict[bytes, int] = {}  # of chunk lines met before; only short ones, so they are few
 
 
 class Headers(Mapping[str, str]):
-    """Header fields by name, in any case. Several lines of one name are joined by ", "; `get_list` tells them apart."""
+    """Header fields by name, in any case. Several lines of one name are joined by ", "; `get_list`
+    tells them apart.
+    """
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_by_name", "_lines")
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         self._lines = tuple(lines)
+        self._by_name: dict[str, list[tuple[str, str]]] = {}
+        for line in self._lines:
+            self._by_name.setdefault(line[0].lower(), []).append(line)
 
     def get_list(self, name: str) -> list[str]:
         """The value of each line of this name, in any case; none is an empty list."""
-        name = name.lower()
-        return [value for key, value in self._lines if key.lower() == name]
+        return [value for _, value in self._by_name.get(name.lower(), ())]
 
     def __getitem__(self, name: str) -> str:
-        values = self.get_list(name)
-        if not values:
+        if name.lower() not in self._by_name:
             raise KeyError(name)
-        return ", ".join(values)
+        return ", ".join(self.get_list(name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter({key.lower(): key for key, _ in self._lines}.values())
+        return (lines[0][0] for lines in self._by_name.values())
 
     def __len__(self) -> int:
-        return len({key.lower() for key, _ in self._lines})
+        return len(self._by_name)
 
     def items(self) -> Any:
         """Every line, in the order received."""
         return self._lines
 
     def __repr__(self) -> str:
-        return f"Headers of {', '.join(key for key, _ in self._lines)}"  # values may be secret
+        names = ", ".join(name for name, _ in self._lines)
+        return f"Headers of {_shown(names, 500)}"  # values may be secret
+
+
+def _mime_type(value: str) -> tuple[str, str]:
+    """The type/subtype of a Content-Type, all its lines joined by commas, and its charset, both in
+    small letters and empty if there is none (Fetch, "extract a MIME type": of several the last
+    valid one counts, with the charset of one before it that is the same).
+    """
+    found = charset = ""
+    for item in map(re.Match.group, _LIST_ITEM.finditer(value)):
+        match = _MIME_TYPE.match(item)
+        if match is None or match[1] == match[2] == "*":
+            continue
+        essence = f"{match[1]}/{match[2]}".lower()
+        if essence != found:
+            found, charset = essence, ""
+        for parameter in _PARAMETER.finditer(item, match.end()):
+            name, quoted, plain = parameter.groups("")
+            if name.lower() == "charset" and (quoted or plain.strip(" \t'")):
+                charset = re.sub(r"\\(.)", r"\1", quoted) or plain.strip(" \t'")
+                break  # the first one counts
+    return found, charset.lower()
 
 
 def _parse_fields(lines: bytes, kind: type[HTTPClientError]) -> list[tuple[str, str]]:
@@ -423,27 +624,35 @@ def _parse_fields(lines: bytes, kind: type[HTTPClientError]) -> list[tuple[str, 
     for line in _FOLD.sub(b" ", lines.replace(b"\r\n", b"\n")).split(b"\n")[:-1]:
         match = _FIELD_LINE.fullmatch(line)
         if match is None:
-            raise kind(f"the answer has a malformed header line: {line.partition(b':')[0][:40]!r}")
+            name = _shown(line.partition(b":")[0], 40)
+            raise kind(f"the answer has a malformed header line: '{name}'")
         parsed.append((match[1].decode("ascii"), match[2].strip(b" \t").decode("latin-1")))
     return parsed
 
 
 def _listed(headers: Headers, name: str) -> list[str]:
     """The members of a header that is a list (RFC 9110, 5.6.1), in small letters."""
-    return [value.strip(" \t").lower() for line in headers.get_list(name) for value in line.split(",")]
+    lines = headers.get_list(name)
+    return [member.strip(" \t").lower() for line in lines for member in line.split(",")]
 
 
 class ResponseParser:
-    """The answer to one request: feed what arrives, and `b""` when no more will; then take head and body.
+    """The answer to one request: feed what arrives, and `b""` when no more will; then take head and
+    body.
 
-    `status_code` is 0 until the head is complete. `read()` gives the next piece of the decoded body, `None` when it
-    needs to be fed first, `b""` at the end. Raises `ProtocolError` and `BodyError`; the latter, and what a decoder
-    has to say, only after all that came before it was read. Memory is bounded by what is fed at a time.
+    `status_code` is 0 until the head is complete. `read` gives the next piece of the decoded body,
+    `None` when it needs to be fed first, `b""` at the end; `pending` tells that it may have
+    something without being fed. Raises `ProtocolError` and `BodyError`; the latter, and what a
+    decoder has to say, only after all that came before it was read. Memory is bounded by what is
+    fed at a time.
+
+    One reader after the other (`_Head`, then one for the framing of the body, chosen once) takes
+    from `unread` what it can use, and leaves there what it has to see again.
     """
 
     __slots__ = (
-        "_buffer", "_decoder", "_ended", "_error", "_framing", "_interim", "_left", "_method", "_searched",
-        "coding", "headers", "http_version", "pending", "reason", "status_code",
+        "_closed", "_decoder", "_reader", "coding", "headers", "http_version", "pending", "reason",
+        "status_code", "unread",
     )  # fmt: skip
 
     def __init__(self, method: str = "GET") -> None:
@@ -451,194 +660,266 @@ class ResponseParser:
         self.reason = ""
         self.http_version = ""
         self.headers = Headers()
-        self._method = method
-        self._buffer = b""
-        self._searched = 0  # from here on it may hold the end of the head, or of the trailers
-        self._ended = False  # no more bytes will come
-        self.pending = False  # may `read` have something without being fed?
-        self._interim = 0
-        self._framing = "head"
-        self._left = 0  # bytes of a length, or of the current chunk and its line end
-        self.coding = ""
+        self.coding = ""  # of the content, where it has to be decoded
+        self.pending = False
+        self.unread = b""  # what arrived, and is not used yet
+        self._closed = False  # no more bytes will come
+        self._reader: Any = _Head(method)
         self._decoder: Any = None
-        self._error: HTTPClientError | None = None  # to raise when what came before it was read
 
     def feed(self, data: bytes) -> None:
-        self._buffer = self._buffer + data if self._buffer else data
-        self._ended = not data
+        self.unread = self.unread + data if self.unread else data
+        self._closed = not data
         self.pending = True
-        while self._framing == "head" and self._buffer:
-            end = _HEAD_END.search(self._buffer, self._searched)
-            self._searched = 0 if end else len(self._buffer) - 2
-            if (end.end() if end else len(self._buffer)) > _MAX_HEAD:
-                raise ProtocolError(f"the head of the answer is larger than {_MAX_HEAD} bytes")
-            if not self._buffer.startswith(b"HTTP/1."[: len(self._buffer)]):
-                hint = " [an https server? see the URL]" if self._buffer[:1] == b"\x15" else ""
-                raise ProtocolError(f"the answer is not HTTP/1: {self._buffer[:40]!r}{hint}")
-            if end is None:
-                break
-            head, self._buffer = self._buffer[: end.start() + 1], self._buffer[end.end() :]
-            self._parse_head(head)
-        if self._framing == "head" and self._ended:
-            raise ConnectError("the server closed the connection before its answer was complete")
-
-    def _parse_head(self, head: bytes) -> None:
-        first, _, fields = head.partition(b"\n")
-        match = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
-        if match is None:
-            raise ProtocolError(f"the answer has a malformed status line: {first[:40]!r}")
-        version, status, reason = match.groups(b"")
-        headers = Headers(_parse_fields(fields, ProtocolError))
-        if status[0] == 49 and status != b"101":  # "1": RFC 9110, 15.2
-            self._interim += 1
-            if self._interim > _MAX_INTERIM:
-                raise ProtocolError(f"more than {_MAX_INTERIM} interim answers (1xx)")
-            return
-        self.http_version, self.status_code = "HTTP/" + version.decode(), int(status)
-        self.reason, self.headers = reason.decode("latin-1").strip(" \t"), headers
-        self._framing = self._body_framing(version)
-        self.coding = ", ".join(c for c in _listed(headers, "content-encoding") if c not in ("", "identity"))
-
-    def _body_framing(self, version: bytes) -> str:
-        """RFC 9112, 6.3: message body length."""
-        status = self.status_code
-        if status == 101:
-            raise ProtocolError("the server switched protocols (101), which nobody asked for")
-        if self._method == "HEAD" or status in (204, 304) or (self._method == "CONNECT" and 200 <= status < 300):
-            return "none"
-        codings = _listed(self.headers, "transfer-encoding")
-        lengths = set(_listed(self.headers, "content-length"))
-        if codings:
-            if lengths:
-                raise ProtocolError("the answer has both Content-Length and Transfer-Encoding")
-            if codings != ["chunked"] or version == b"1.0":
-                raise ProtocolError(f"transfer coding {_shown(', '.join(codings)[:40])!r} is not supported")
-            return "chunked"
-        if lengths:
-            length = lengths.pop()
-            if lengths or not re.fullmatch("[0-9]{1,18}", length):
-                raise ProtocolError("the answer has conflicting or malformed values of Content-Length")
-            self._left = int(length)
-            return "length"
-        return "close"
+        if not self.status_code:
+            head, self.unread = self._reader.read(self.unread)
+            if head is not None:
+                self.http_version, self.status_code, self.reason, self.headers = head
+                codings = _listed(self.headers, "content-encoding")
+                self.coding = ", ".join(c for c in codings if c in _DECODED + _NOT_DECODED)
+                self._decoder = _Decoder(self.coding) if self.coding else None
+                self._reader = self._reader.body_reader(self.status_code, self.headers)
+            elif self._closed:
+                raise ConnectError("the connection was closed before the answer was complete")
 
     def read(self) -> bytes | None:
-        if not self.coding:
-            return self._read_raw()
-        if self._decoder is None:
-            self._decoder = _Decoder(self.coding)
+        decoder = self._decoder
+        if decoder is None:
+            return self._read_framed()
         data = b""
         while not data:
-            framed = b"" if self._decoder.more else self._read_raw()
+            framed = b"" if decoder.more else self._read_framed()
             if framed is None:
                 return None
-            if not framed and not self._decoder.more:
-                self._decoder.finish()
+            if not framed and not decoder.more:
+                decoder.finish()
                 return b""
-            data = self._decoder.decode(framed)
-        self.pending = self.pending or self._decoder.more
+            data = decoder.decode(framed)
+        self.pending = self.pending or decoder.more
         return data
 
-    def _read_raw(self) -> bytes | None:
-        """The body without its framing."""
-        if self._error is not None:
-            raise self._error
-        if self._framing == "chunked":
-            data = self._unchunk()
-        elif self._framing == "length":
-            data, self._buffer = self._buffer[: self._left], self._buffer[self._left :]
-            self._left -= len(data)
-            if not self._left:
-                self._framing = "none"
-        elif self._framing == "close":
-            data, self._buffer = self._buffer, b""
-            if self._ended:
-                self._framing = "none"
-        else:
-            return b""
-        self.pending = self._buffer != b"" or self._framing == "none" or self._error is not None
-        if data or self._framing == "none":
-            return data
-        if self._ended:
-            missing = self._left - 2 * (self._framing == "chunked")
-            raise BodyError("the body was cut short" + (f", {missing} bytes are missing" if missing > 0 else ""))
-        return None
+    def _read_framed(self) -> bytes | None:
+        """The body without its framing, but in its coding."""
+        reader = self._reader
+        data: bytes
+        data, self.unread = reader.read(self.unread, self._closed)
+        self.pending = self.unread != b"" or reader.finished
+        return data if data or reader.finished else None
 
     def receive(self, data: bytes) -> bytes | None:
-        """`feed`, then `read`. A whole chunk by itself, which is what a server sends that flushes each event, takes the
-        short way, 0.4 of the time.
+        """`feed`, then `read`. A whole chunk by itself, which is what a server sends that flushes
+        each event, takes a short way that needs 0.4 of the time.
         """
         end = data.find(b"\r\n")
         size = _sizes.get(data[:end])
-        whole = size and len(data) == end + size + 4 and data.endswith(b"\r\n")
-        if whole and self._framing == "chunked" and not (self._left or self._buffer or self.coding):
-            return data[end + 2 : -2]
+        if size and len(data) == end + size + 4 and data.endswith(b"\r\n"):
+            reader = self._reader
+            if type(reader) is _Chunked and not (reader.left or self.unread or self.coding):
+                return data[end + 2 : -2]
         self.feed(data)
         return self.read()
 
-    def _unchunk(self) -> bytes:
-        """All chunk data in the buffer, in one pass (RFC 9112, 7.1)."""
-        buffer, position, pieces = self._buffer, 0, []
-        find, sizes = buffer.find, _sizes
+
+class _Head:
+    """Reads the head of the answer (RFC 9112, 4, 5), behind any interim ones (RFC 9110, 15.2)."""
+
+    __slots__ = ("_interim", "_method", "_searched")
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+        self._interim = 0  # how many of them there were
+        self._searched = 0  # from here on the buffer may hold the end of the head
+
+    def read(self, buffer: bytes) -> tuple[tuple[str, int, str, Headers] | None, bytes]:
+        """Version, status, reason and headers, or `None` as yet; what was not used."""
+        while buffer:
+            end = _HEAD_END.search(buffer, self._searched)
+            self._searched = 0 if end else len(buffer) - 2
+            if (end.end() if end else len(buffer)) > _MAX_HEAD:
+                raise ProtocolError(f"the head of the answer is larger than {_MAX_HEAD} bytes")
+            if not buffer.startswith(b"HTTP/1."[: len(buffer)]):
+                hint = " [an https server? see the URL]" if buffer[:1] == b"\x15" else ""
+                raise ProtocolError(f"the answer is not HTTP/1: '{_shown(buffer[:40])}'{hint}")
+            if end is None:
+                break
+            first, _, fields = buffer[: end.start() + 1].partition(b"\n")
+            buffer = buffer[end.end() :]
+            match = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
+            if match is None:
+                shown = _shown(first[:40])
+                raise ProtocolError(f"the answer has a malformed status line: '{shown}'")
+            version, status, reason = (group.decode("latin-1") for group in match.groups(b""))
+            headers = Headers(_parse_fields(fields, ProtocolError))
+            if status == "101":
+                raise ProtocolError("the server switched protocols (101), which nobody asked for")
+            if status[0] != "1":
+                return (version, int(status), reason.strip(" \t"), headers), buffer
+            self._interim += 1
+            if self._interim > _MAX_INTERIM:
+                raise ProtocolError(f"more than {_MAX_INTERIM} interim answers (1xx)")
+        return None, buffer
+
+    def body_reader(self, status: int, headers: Headers) -> Any:
+        """RFC 9112, 6.3: message body length. What is refused there is read where clients read it:
+        a connection serves one request, so nothing can be smuggled in what others read otherwise.
+        """
+        tunnel = self._method == "CONNECT" and status < 300
+        if self._method == "HEAD" or status in (204, 304) or tunnel:
+            return _NoBody()
+        codings = set(_listed(headers, "transfer-encoding")) - {"identity"}
+        if codings == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
+            return _Chunked()
+        if codings:
+            names = _shown(", ".join(sorted(codings)), 40)
+            raise ProtocolError(f"transfer coding '{names}' is not supported")
+        lengths = set(_listed(headers, "content-length"))
+        if not lengths:
+            return _UntilClose()
+        length = lengths.pop()
+        if lengths or not re.fullmatch("[0-9]{1,18}", length):
+            raise ProtocolError("the answer has conflicting or malformed values of Content-Length")
+        return _Length(int(length))
+
+
+class _NoBody:
+    """Reads a body that is not there, and shows how the readers of other framings are used.
+
+    `read` takes what has arrived, and whether that was all; it returns what of it is the body, and
+    what it has to see again when more has arrived. `finished` tells that the body is complete.
+    """
+
+    finished = True
+
+    def read(self, buffer: bytes, closed: bool) -> tuple[bytes, bytes]:
+        return b"", b""
+
+
+class _UntilClose:
+    """Reads a body that ends with the connection."""
+
+    finished = False
+
+    def read(self, buffer: bytes, closed: bool) -> tuple[bytes, bytes]:
+        self.finished = closed
+        return buffer, b""
+
+
+class _Length:
+    """Reads a body whose length was told."""
+
+    def __init__(self, length: int) -> None:
+        self.left = length  # bytes to come
+        self.finished = not length
+
+    def read(self, buffer: bytes, closed: bool) -> tuple[bytes, bytes]:
+        data = buffer[: self.left]
+        self.left -= len(data)
+        self.finished = not self.left
+        if closed and not data and not self.finished:
+            raise BodyError(f"the body was cut short, {self.left} bytes are missing")
+        return data, b""
+
+
+class _Chunked:
+    """Reads chunks (RFC 9112, 7.1)."""
+
+    __slots__ = ("_searched", "finished", "left")
+
+    def __init__(self) -> None:
+        self.left = 0  # bytes to come of a chunk and its line end; -1 when the last chunk has come
+        self.finished = False
+        self._searched = 0  # from here on what follows the last chunk may hold its end
+
+    def read(self, buffer: bytes, closed: bool) -> tuple[bytes, bytes]:
+        """All chunk data in the buffer, in one pass. An error waits until that was read: what is
+        wrong stays in the buffer.
+        """
+        pieces: list[bytes] = []
+        position, find, sizes = 0, buffer.find, _sizes
         try:
-            while True:
-                if self._left:  # within a chunk, or before its line end
-                    stop = position + self._left
-                    pieces.append(buffer[position : stop - 2])
-                    line_end = buffer[stop - 2 : stop]
+            while self.left >= 0:
+                if self.left:  # within a chunk, or before its line end
+                    data_end = position + self.left - 2
+                    pieces.append(buffer[position:data_end])
+                    position += len(pieces[-1])
+                    self.left -= len(pieces[-1])
+                    line_end = buffer[data_end : data_end + 2]
                     if not b"\r\n".startswith(line_end):
                         raise BodyError("a chunk of the body does not end where its size says")
                     if len(line_end) < 2:
-                        position += len(pieces[-1])
-                        self._left -= len(pieces[-1])
                         break
-                    position, self._left = stop, 0
+                    position, self.left = position + 2, 0
                 while (end := find(b"\r\n", position)) >= 0:
                     line = buffer[position:end]
-                    size = sizes.get(line) or self._chunk_size(line)
-                    start, stop = end + 2, end + 2 + size
+                    size = sizes.get(line) or _chunk_size(line)
+                    start = end + 2
+                    stop = start + size
                     if not size or buffer[stop : stop + 2] != b"\r\n":
                         break
                     pieces.append(buffer[start:stop])
                     position = stop + 2
                 else:
                     if len(buffer) - position > _MAX_CHUNK_LINE:
-                        raise BodyError(f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes")
+                        why = f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes"
+                        raise BodyError(why)
                     break
-                if not size:  # the last chunk; the trailers behind it (7.1.2) are checked and dropped
-                    trailers = _HEAD_END.search(buffer, max(end, self._searched))
-                    self._searched = len(buffer) - position - 2
-                    if (trailers.end() if trailers else len(buffer)) - end > _MAX_HEAD:
-                        raise BodyError(f"the trailers of the body are larger than {_MAX_HEAD} bytes")
-                    if trailers:
-                        _parse_fields(buffer[end + 2 : trailers.start() + 1], BodyError)
-                        self._framing, position = "none", len(buffer)
-                    break
-                position, self._left = start, size + 2  # it is not all here, or does not end as it should
-        except BodyError as error:
+                if size:  # not all of it is here, or it does not end as it should
+                    position, self.left = start, size + 2
+                else:
+                    position, self.left = end, -1
+            if self.left < 0 and not self.finished:
+                self._drop_trailers(buffer[position:], closed)
+        except BodyError:
             if not any(pieces):
                 raise
-            self._error = error
-        self._buffer = buffer[position:]
-        return b"".join(pieces)
+        data = b"".join(pieces)
+        if closed and not data and not self.finished:
+            missing = f", {self.left - 2} bytes are missing" if self.left > 2 else ""
+            raise BodyError("the body was cut short" + missing)
+        return data, b"" if self.finished else buffer[position:]
 
-    def _chunk_size(self, line: bytes) -> int:
-        match = _CHUNK_LINE.fullmatch(line)
-        if match is None or len(line) > _MAX_CHUNK_LINE:
-            raise BodyError(f"malformed chunk size in the body: {line[:20]!r}")
-        size = int(match[1], 16)
-        if len(line) < 4:
-            _sizes[line] = size  # there are few of them, and to look one up is five times faster
-        return size
+    def _drop_trailers(self, rest: bytes, closed: bool) -> None:
+        """Check what follows the last chunk, from its line end on (7.1.2). With the last chunk the
+        body is complete, also where the connection is closed within the trailers (8).
+        """
+        end = _HEAD_END.search(rest, self._searched)
+        if (end.end() if end else len(rest)) > _MAX_HEAD:
+            raise BodyError(f"the trailers of the body are larger than {_MAX_HEAD} bytes")
+        if end:
+            self._searched = 0
+            _parse_fields(rest[2 : end.start() + 1], BodyError)
+        else:
+            self._searched = len(rest) - 2
+        self.finished = closed or end is not None
+
+
+def _chunk_size(line: bytes) -> int:
+    match = _CHUNK_LINE.fullmatch(line)
+    if match is None or len(line) > _MAX_CHUNK_LINE:
+        raise BodyError(f"malformed chunk size in the body: '{_shown(line[:20])}'")
+    size = int(match[1], 16)
+    if len(line) < 4:
+        _sizes[line] = size  # to look it up is five times faster
+    return size
 
 
 class _Decoder:
-    """gzip and deflate as they stream (RFC 9110, 8.4.1), at most `_READ` bytes at a time: a bomb goes off slowly."""
+    """gzip and deflate as they stream (RFC 9110, 8.4.1), at most `_READ` bytes at a time, so that a
+    bomb goes off slowly.
+
+    zlib gives out nothing of a piece that is broken somewhere. What came before the break is
+    decoded a second time, from a copy of zlib's state that is a few pieces old: to copy it for each
+    piece takes four times as long as to decode an event.
+    """
+
+    __slots__ = ("_broken", "_coding", "_copy", "_since", "_zlib", "more")
 
     def __init__(self, coding: str) -> None:
         self._coding = coding
-        self._zlib: Any = None
         self._broken = False
+        self._zlib: Any = None
+        self._copy: Any = None  # of `_zlib`, before it was given the pieces in `_since`
+        self._since: list[bytes] = []
         self.more = False  # does what was given so far make more?
 
     def decode(self, data: bytes) -> bytes:
@@ -648,31 +929,46 @@ class _Decoder:
         if self._broken:
             raise BodyError(f"the body is not valid {self._coding}")
         if self._zlib is None:
-            if self._coding not in ("gzip", "x-gzip", "deflate"):  # an empty body can be in any
-                raise ProtocolError(f"content coding {_shown(self._coding[:40])!r} is not supported")
-            wbits = 31
-            if self._coding == "deflate":  # servers send it with a head (RFC 1950, 2.2) and without, browsers take both
-                wbits = 15 if data[0] & 15 == 8 else -15
-            self._zlib = zlib.decompressobj(wbits)
+            if self._coding not in _DECODED:  # refused only now: an empty body can be in any coding
+                shown = _shown(self._coding, 40)
+                raise ProtocolError(f"content coding '{shown}' is not supported")
+            # Servers send deflate with a head (RFC 1950, 2.2) and without, and browsers take both.
+            raw = self._coding == "deflate" and data[0] & 15 != 8
+            self._start(zlib.decompressobj(-15 if raw else 15 if self._coding == "deflate" else 31))
         elif self._zlib.eof:
             if self._coding == "deflate":
                 raise BodyError("the body goes on after the end of its deflate stream")
             data = self._zlib.unused_data + data
-            self._zlib = zlib.decompressobj(31)  # one more member (RFC 1952, 2.2)
+            self._start(zlib.decompressobj(31))  # one more member (RFC 1952, 2.2)
+        elif len(self._since) == 16:
+            self._start(self._zlib)
         data = self._zlib.unconsumed_tail + data
-        before = self._zlib.copy()
+        self._since.append(data)
         try:
             decoded: bytes = self._zlib.decompress(data, _READ)
-            self.more = self._zlib.unused_data != b"" if self._zlib.eof else len(decoded) == _READ
         except zlib.error:
             self._broken = self.more = True
-            decoded = b""
-            try:
-                for byte in data:  # what comes before the place where it is broken
-                    decoded += before.decompress(bytes([byte]), _READ)
-            except zlib.error:
-                pass
+            return self._before_break()
+        self.more = self._zlib.unused_data != b"" if self._zlib.eof else len(decoded) == _READ
         return decoded
+
+    def _start(self, decompressor: Any) -> None:
+        self._zlib, self._copy, self._since = decompressor, decompressor.copy(), []
+
+    def _before_break(self) -> bytes:
+        """What comes before the place where the last piece is broken."""
+        import zlib
+
+        decoded: list[bytes] = []
+        try:
+            for piece in self._since[:-1]:
+                self._copy.decompress(piece, _READ)
+            for byte in self._since[-1]:
+                made = self._copy.decompress(bytes([byte]), _READ)
+                decoded.append(made)
+        except zlib.error:
+            pass
+        return b"".join(decoded)
 
     def finish(self) -> None:
         if self._zlib is not None and not self._zlib.eof:
@@ -829,8 +1125,8 @@ def _shut_down(sock: socket.socket) -> None:
 
 
 class _Closed(ConnectError):
-    def __init__(self) -> None:
-        super().__init__("the connection was closed")
+    def __init__(self, message: str = "the connection was closed") -> None:
+        super().__init__(message)  # whose argument is what a pickled copy is made with
 
 
 class _BlockingWire:
@@ -1263,7 +1559,7 @@ def _pause() -> Generator[None, None, None]:
     yield
 
 
-# --- responses --------------------------------------------------------------------------------------------------------
+# --- responses ----------------------------------------------------------------------------------
 
 
 def _run(step: Coroutine[Any, None, _T]) -> _T:
@@ -1275,40 +1571,73 @@ def _run(step: Coroutine[Any, None, _T]) -> _T:
     raise RuntimeError("a blocking wire suspended")
 
 
+def _decode(content: bytes, charset: str) -> str:
+    """Text in a charset that is known and is one, else in UTF-8; malformed bytes are replaced.
+
+    Not every name of Python's is a charset: with some of them ("punycode", "idna") a megabyte takes
+    minutes, and each unknown one that is looked up stays in memory. So the names are looked for
+    among the aliases first. UTF-7 can hide what text says, so browsers do not know it either.
+    """
+    from encodings.aliases import aliases
+
+    name = re.sub(r"[^a-z0-9]+", "_", charset)
+    codec = aliases.get(name, name)
+    if codec not in {*aliases.values(), "cp874", "koi8_u"} - {"utf_7"}:
+        codec = "utf_8"
+    try:
+        return content.decode(codec, "replace")
+    except (LookupError, ValueError):  # it is for something else than text, such as "zlib"
+        return content.decode("utf-8", "replace")
+
+
 class _Lines:
-    """Lines as the event stream standard has them: they end with LF, CR or CRLF and nothing else."""
+    """Lines as the event stream standard has them: they end with LF, CR or CRLF, nothing else."""
 
     def __init__(self) -> None:
-        self._line = bytearray()
+        self._line = bytearray()  # the beginning of one
         self._cr = False  # the last byte was one: an LF that follows belongs to it
         self.ended = False
 
     def feed(self, data: bytes) -> list[str]:
-        """The lines that end in `data`; with `b""`, the end of the body, what is left."""
+        """The lines that end in `data`; with `b""`, the end of the body, what is left. Raises
+        `BodyError` for a line without end, rather than keep more and more of it.
+        """
         self.ended = not data
         if self.ended and self._line:
             data = b"\n"
         elif self._cr and data[:1] == b"\n":
             data = data[1:]
         self._cr = data[-1:] == b"\r"
-        *lines, rest = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        if lines:
-            lines[0] = bytes(self._line) + lines[0]
-            self._line.clear()
-        self._line += rest
+        first, *others = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        self._line += first
+        if len(self._line) > _MAX_LINE:
+            raise BodyError(f"a line is longer than {_MAX_LINE >> 20} MiB; iter_bytes() reads on")
+        if not others:
+            return []
+        lines = [bytes(self._line), *others[:-1]]
+        self._line = bytearray(others[-1])
         return [line.decode("utf-8", "replace") for line in lines]
 
 
 class _Answer:
-    """What both responses have: the head, and the body once it was read."""
+    """What both responses have: the head, and the body once it was read.
 
-    def __init__(self, exchange: Exchange, parser: ResponseParser, url: URL) -> None:
+    `url` is the final one, without user-info and fragment. `hops` are the URLs that led there,
+    itself the last, without queries and cut short, a changed method noted. `via` is the proxy,
+    host:port, if the answer may be its own; behind a tunnel (https) it cannot.
+    """
+
+    def __init__(self, exchange: Exchange, parser: ResponseParser, request: Request) -> None:
         self._exchange = exchange
         self.status_code, self.reason = parser.status_code, parser.reason
         self.http_version, self.headers = parser.http_version, parser.headers
-        self.url = str(url)  # the final one, without user-info and fragment
+        self.url, self.hops, self.via = str(request.url), request.hops, exchange.via
         self._content: bytes | None = None
         self._begun = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A pickled response has no connection, and of the body what was read."""
+        return {**vars(self), "_exchange": type(self._exchange)(), "_begun": True}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code} {self.url.partition('?')[0]}>"
@@ -1318,11 +1647,23 @@ class _Answer:
         """Is the status 2xx?"""
         return 200 <= self.status_code < 300
 
+    @property
+    def route(self) -> str:
+        """How the answer came, for messages: redirects, a proxy; empty if there were none."""
+        redirects = f"[redirected: {' -> '.join(self.hops)}]" if len(self.hops) > 1 else ""
+        proxy = f"[through the proxy {self.via}]" if self.via else ""
+        return f"{redirects} {proxy}".strip()
+
     def raise_for_status(self) -> None:
-        """Raise `StatusError` for 4xx and 5xx; it shows the beginning of the body if that was read."""
+        """Raise `StatusError` for 4xx and 5xx.
+
+        It shows the route, and the beginning of the body if that was read.
+        """
         if self.status_code >= 400:
-            text = f"{self.url.partition('?')[0]}: HTTP {self.status_code} {_shown(self.reason)}".rstrip()
-            raise StatusError(text + (f": {_shown(self.text[:500].strip())}" if self._content else ""), self)
+            url = _shown(self.url.partition("?")[0], 200)
+            head = f"{url}: HTTP {self.status_code} {_shown(self.reason)}".rstrip()
+            body = f": {_shown(self.text, 500)}" if self._content else ""
+            raise StatusError(f"{head} {self.route}".rstrip() + body, self)
 
     @property
     def content(self) -> bytes:
@@ -1333,19 +1674,19 @@ class _Answer:
 
     @property
     def text(self) -> str:
-        """The body as UTF-8 text, or in the charset the content type names; malformed bytes are replaced."""
-        charset = re.search(r"charset=[\"']?([\w.:-]+)", self.headers.get("content-type", ""), re.IGNORECASE)
-        content = self.content
-        try:
-            return content.decode(charset[1] if charset else "utf-8", "replace")
-        except (LookupError, ValueError):  # not known, or one such as "idna", which is for other things
-            return content.decode("utf-8", "replace")
+        """The body as text, in UTF-8 or the charset that the content type names; malformed bytes
+        are replaced.
+        """
+        return _decode(self.content, _mime_type(self.headers.get("content-type", ""))[1])
 
     def json(self) -> Any:
-        """The body decoded as JSON; raises `ValueError` if it is not."""
+        """The body decoded as JSON; raises `ValueError` if it is not, or nested too deeply."""
         import json
 
-        return json.loads(self.content)
+        try:
+            return json.loads(self.content)
+        except RecursionError:
+            raise ValueError("the body is JSON that is nested too deeply") from None
 
     def _begin(self) -> Callable[[], Coroutine[Any, Any, bytes]]:
         """What gives the next piece of the body, or of what was kept of it."""
@@ -1357,12 +1698,15 @@ class _Answer:
 
             return again
         if self._begun:
-            raise RuntimeError("the body was already iterated over, or is being read; only read() and aread() keep it")
+            why = "was already iterated over, or is being read; only read() and aread() keep it"
+            raise RuntimeError(f"the body {why}")
         self._begun = True
         return self._exchange.read
 
     async def _read(self) -> bytes:
-        """All of the body, however large; kept as `content`. `RuntimeError` if it was already iterated over."""
+        """All of the body, however large; kept as `content`. `RuntimeError` if it was already
+        iterated over.
+        """
         if self._content is None:
             read, pieces = self._begin(), []
             try:
@@ -1378,27 +1722,32 @@ class Response(_Answer):
     """An answer whose body arrives when asked for, once; a context manager."""
 
     def iter_bytes(self) -> Iterator[bytes]:
-        """The decoded body in pieces as they arrive; once, or as often as wanted if it was read: then what is kept.
+        """The decoded body in pieces as they arrive: once, or, if it was read and so is kept, as
+        often as wanted.
 
-        Raises `BodyError` if it is cut, `RequestTimeout` on silence, `ConnectError` after `close()`, `RuntimeError` if
-        it was already iterated over.
+        Raises `BodyError` if it is cut, `RequestTimeout` on silence, `ConnectError` after
+        `close()`, `RuntimeError` if it was already iterated over.
         """
         read = self._begin()
         while data := _run(read()):
             yield data
 
     def iter_lines(self) -> Iterator[str]:
-        """`iter_bytes` by lines without their ends (LF, CR, CRLF), each as soon as it is complete; UTF-8."""
+        """`iter_bytes` by lines without their ends (LF, CR, CRLF), in UTF-8, each as soon as it is
+        complete. A line over 64 MiB is a `BodyError`.
+        """
         read, lines = self._begin(), _Lines()
         while not lines.ended:
             yield from lines.feed(_run(read()))
 
     def read(self) -> bytes:
-        """All of the body, however large; kept as `content`. `RuntimeError` if it was already iterated over."""
+        """All of the body, however large; kept as `content`. `RuntimeError` if it was already
+        iterated over.
+        """
         return _run(self._read())
 
     def close(self) -> None:
-        """Close the connection, from any thread and at once: who is reading gets a `ConnectError`."""
+        """Close the connection, from any thread, at once: who is reading gets a `ConnectError`."""
         self._exchange.interrupt()
 
     def __enter__(self) -> Response:
@@ -1427,7 +1776,9 @@ class AsyncResponse(_Answer):
     aread = _Answer._read
 
     async def aclose(self) -> None:
-        """Close the connection, from any task: who is reading gets a `ConnectError`. A read body stays."""
+        """Close the connection, from any task: who is reading gets a `ConnectError`. A body that
+        was read stays.
+        """
         await self._exchange.release()
 
     async def __aenter__(self) -> AsyncResponse:
@@ -1473,15 +1824,16 @@ class Exchange:
     _new_response: Callable[..., Any] = Response
     _turn: Callable[..., Any] | None = None
     _application: Callable[[Request], Any] | None = None  # in-process, what takes the place of a wire
+    via = ""  # the proxy whose answer this is
 
     async def open(self, request: Request, timeout: float | None = None) -> Any:
         """Send, wait for the head of the answer, `timeout` seconds in all, return the response. An error closes all."""
         expires = None if timeout is None else monotonic() + timeout
-        hops, most, confined = [request.url.shown()], self._max_redirects, self._uds is not None
+        most, confined = self._max_redirects, self._uds is not None
         try:
             while True:
                 parser = await self._send(request, expires)
-                follow = request.redirected(parser.status_code, parser.headers, hops, most, confined)
+                follow = request.redirected(parser.status_code, parser.headers, most, confined)
                 if follow is None:
                     break
                 await self._wire.release()
@@ -1490,57 +1842,47 @@ class Exchange:
             await self.release()
             raise
         self._parser, self._wire.expires, self._wire.idle = parser, None, self._idle
-        return self._new_response(self, parser, request.url)
+        return self._new_response(self, parser, request)
 
     async def _send(self, request: Request, expires: float | None) -> ResponseParser:
         if self._application is not None:
             self._wire = self._stream = self._application(request)
             return await self._head(request.method)
-        url, proxy = request.url, None if self._uds is not None else _proxy_for(request.url, self._proxy)
+        url, route = request.url, _Route(request.url, self._proxy, self._uds)
         wire = self._wire = self._stream = self._new_wire(expires)
         if self._interrupted:
             raise _Closed
-        peer, kind, name, failed = url, ConnectError, self._uds or url.authority, "cannot connect to %s"
-        if proxy is not None:
-            peer, kind, name = proxy, ProxyError, f"the proxy {proxy.authority}"
         try:
-            await wire.connect(peer.host, peer.port, self._uds)
-            kind, failed = ConnectError, "%s closed the connection"
-            if proxy is not None and url.scheme == "https":
-                await self._tunnel(url, proxy)
-                proxy, name = None, url.authority
+            await wire.connect(route.peer.host, route.peer.port, self._uds)
+            route.connected = True
+            if route.proxy is not None and url.scheme == "https":
+                await self._tunnel(route)
+            self.via = "" if route.proxy is None else route.proxy.authority
             if url.scheme == "https":
                 self._stream = _TLS(wire, _context(self._verify), url.host)
                 await self._stream.handshake()
-            await self._stream.send(request.encode(proxy))
+            await self._stream.send(request.encode(route.proxy))
             return await self._head(request.method)
         except RequestTimeout as error:
-            raise RequestTimeout(f"{name}: {error}") from error
+            raise RequestTimeout(f"{route.name}: {error}") from error
         except OSError as error:
+            if isinstance(error, ProtocolError) and route.proxy is not None:
+                # Whether asked for http or https: what does not speak HTTP is no proxy, and to ask
+                # it again does not help.
+                raise route.proxy_failed(f"failed: {error}", fatal=True) from error
             if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
                 raise
-            raise kind(f"{failed % name}: {_reason(error)}") from error
+            raise route.failed(_reason(error)) from error
 
-    async def _tunnel(self, url: URL, proxy: URL) -> None:
-        """RFC 9110, 9.3.6: CONNECT."""
-        host = f"[{url.host.partition('%')[0]}]" if ":" in url.host else url.host
-        lines = [f"CONNECT {host}:{url.port} HTTP/1.1", f"Host: {host}:{url.port}"]
-        if proxy.userinfo is not None:
-            lines.append(f"Proxy-Authorization: {_basic(proxy.userinfo)}")
+    async def _tunnel(self, route: _Route) -> None:
         try:
-            await self._stream.send("\r\n".join([*lines, "", ""]).encode())
+            await self._stream.send(route.tunnel_request())
             answer = await self._head("CONNECT")
-        except RequestTimeout:
+        except (RequestTimeout, ProtocolError):
             raise
         except OSError as error:
-            raise ProxyError(f"the proxy {proxy.authority} failed: {_reason(error)}") from error
-        status = answer.status_code
-        if not 200 <= status < 300:
-            refused = ProxyError(f"the proxy {proxy.authority} refused: {status} {_shown(answer.reason)}")
-            refused.fatal = 400 <= status < 500 and status not in (408, 425, 429)  # such as 407: wrong password
-            raise refused
-        if answer._buffer:
-            raise ProxyError(f"the proxy {proxy.authority} sent more than its answer")
+            raise route.proxy_failed(f"failed: {_reason(error)}") from error
+        route.tunnelled(answer)
 
     async def _head(self, method: str) -> ResponseParser:
         parser = ResponseParser(method)
@@ -1616,9 +1958,14 @@ def check(verify: Any, proxy: Any, uds: Any, *seconds: Any) -> None:
     """Raise `ValueError` or `TypeError` now for what `Exchange` could not use."""
     for number in seconds:
         if number is not None and not (isinstance(number, (int, float)) and 0 < number <= 1e6):
-            raise InvalidRequestError("timeout, idle_timeout are seconds above 0, at most 1e6, or None for no limit")
-    if not (isinstance(proxy, (str, type(None))) and isinstance(uds, (str, os.PathLike, type(None)))):
-        raise TypeError("proxy is a string, uds a string or a path")
+            limits = "seconds above 0, at most 1e6, or None for no limit"
+            raise InvalidRequestError(f"timeout, idle_timeout are {limits}")
+    if not isinstance(proxy, (str, type(None))):
+        raise TypeError("proxy is a string")
+    if not isinstance(uds, (str, os.PathLike, type(None))):
+        raise TypeError("uds is a string or a path")
+    if uds is not None and not hasattr(socket, "AF_UNIX"):
+        raise InvalidRequestError("uds: this system has no Unix sockets")
     if uds == "":
         raise InvalidRequestError("uds is empty")
     if not isinstance(verify, bool):
@@ -1629,14 +1976,32 @@ def check(verify: Any, proxy: Any, uds: Any, *seconds: Any) -> None:
             raise InvalidRequestError("proxy or uds, not both")
 
 
-# --- requests ---------------------------------------------------------------------------------------------------------
+# --- requests -----------------------------------------------------------------------------------
+
+
+def _with_params(url: str, params: Any) -> str:
+    """The URL with these added to its query; a value of `None` is left out, a list comes as often
+    as it has members.
+    """
+    from urllib.parse import urlencode
+
+    pairs = []
+    for name, values in _pairs("params", params):
+        several = hasattr(values, "__len__") and not isinstance(values, (str, bytes))
+        pairs += [(name, value) for value in (values if several else [values]) if value is not None]
+    if not pairs:
+        return url
+    url, hash, fragment = url.strip(" ").partition("#")
+    query = urlencode(pairs, errors="surrogatepass")
+    return f"{url}{'&' if '?' in url else '?'}{query}{hash}{fragment}"
 
 
 async def _request(
-    exchange: Callable[..., Exchange], method: str, url: str, *, stream: bool = False, headers: Any = None,
-    params: Any = None, json: Any = None, content: Any = None, timeout: float | None = 30.0,
-    idle_timeout: float | None = 300.0, verify: Any = True, proxy: str | None = None, uds: Any = None,
-    follow_redirects: bool = True, max_redirects: int = 20,
+    exchange: Callable[..., Exchange], method: str, url: str, *, stream: bool = False,
+    headers: Any = None, params: Any = None, json: Any = None, content: Any = None,
+    timeout: float | None = 30.0, idle_timeout: float | None = 300.0, verify: Any = True,
+    proxy: str | None = None, uds: Any = None, follow_redirects: bool = True,
+    max_redirects: int = 20,
 ) -> Any:  # fmt: skip
     """What both worlds make of the options."""
     if json is not None:
@@ -1644,13 +2009,13 @@ async def _request(
 
         if content is not None:
             raise TypeError("json or content, not both")
-        content = dumps(json, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    if params:
-        from urllib.parse import urlencode
-
-        url, hash, fragment = url.strip(" ").partition("#")
-        url += ("&" if "?" in url else "?") + urlencode(params, doseq=True) + hash + fragment
+        # In ASCII, which can carry all that json() ever returned: lone surrogates, too.
+        content = dumps(json, allow_nan=False, separators=(",", ":"))
+    if params and isinstance(url, str):
+        url = _with_params(url, params)
     check(verify, proxy, uds, timeout, idle_timeout)
+    if not isinstance(max_redirects, int) or max_redirects < 0:
+        raise InvalidRequestError("max_redirects is a number, 0 or more")
     request = Request(method, url, headers, content)
     if json is not None and not any(name.lower() == "content-type" for name, _ in request.headers):
         request.headers.append(("Content-Type", "application/json"))
@@ -1665,17 +2030,23 @@ _request.__qualname__ = "request"  # by which Python names it when there is no s
 
 
 def request(method: str, url: str, **options: Unpack[_Options]) -> Response:
-    """Send a request and return its `Response`; with `stream=True` before its body, which is then read as it arrives.
+    """Send a request and return its `Response`; with `stream=True` before its body, which is then
+    read as it arrives.
 
-    headers: mapping or pairs. params: appended to the query. json, or content (bytes, or str as UTF-8): the body.
-    timeout: seconds to the head of the answer, 30 by default. idle_timeout: seconds of silence in the body, 300.
-    verify: `True`, `False`, a CA file or directory, an `ssl.SSLContext`. proxy: `None` for what the environment
-    says (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY), `""` for none, "http://user:password@host:port". uds: the
-    path of a Unix socket to connect to. follow_redirects, max_redirects (20).
+    headers: a mapping, or pairs, in which a name may come twice.
+    params: a mapping or pairs, appended to the query; values of `None` are left out.
+    json, or content (bytes, or str as UTF-8): the body.
+    timeout: seconds to the head of the answer, 30 by default, `None` for no limit.
+    idle_timeout: seconds of silence in the body, 300 by default, `None` for no limit.
+    verify: `True`, `False`, a CA file or directory, an `ssl.SSLContext`.
+    proxy: `None` for what the environment says (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY), `""`
+    for none, "http://user:password@host:port".
+    uds: the path of a Unix socket to connect to.
+    follow_redirects: `True`; max_redirects: 20.
 
-    Raises `InvalidRequestError` (a `ValueError`) before anything is sent; `ConnectError`, `ProxyError`,
-    `ProtocolError`, `CertificateError`, `RedirectError`, `BodyError` (`ConnectionError`s); `RequestTimeout`
-    (a `TimeoutError`).
+    Raises `InvalidRequestError` (a `ValueError`) or `TypeError` before anything is sent;
+    `ConnectError`, `ProxyError`, `ProtocolError`, `CertificateError`, `RedirectError`, `BodyError`
+    (`ConnectionError`s); `RequestTimeout` (a `TimeoutError`).
     """
     return _run(_request(Exchange, method, url, **options))  # type: ignore[no-any-return]
 
@@ -1691,7 +2062,9 @@ def post(url: str, **options: Unpack[_Options]) -> Response:
 
 
 async def async_request(method: str, url: str, **options: Unpack[_Options]) -> AsyncResponse:
-    """`request` on asyncio: `async with await async_request(method, url, stream=True) as response: ...`"""
+    """`request` on asyncio: `async with await async_request(method, url, stream=True) as response:
+    ...`
+    """
     return await _request(AsyncExchange, method, url, **options)  # type: ignore[no-any-return]
 
 
