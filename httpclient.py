@@ -1467,7 +1467,8 @@ class _AsyncWire:
     async def recv(self) -> bytes:
         self.whole = True  # what was handed over before has been taken
         while not self._buffer:
-            if self._end == b"":
+            if self._end is not None or self.closed:
+                self._raise_end()
                 return b""
             until = self.expires
             if until is None:
@@ -1475,7 +1476,7 @@ class _AsyncWire:
             self._until = until
             if until < self._due:  # else the timer that there is looks; to set one costs a read
                 self._start_timer()
-            await self._woken()
+            await self._wakeup
         self.whole = False
         data, self._buffer = self._buffer, b""
         if self._paused and self._transport is not None:
@@ -1484,11 +1485,10 @@ class _AsyncWire:
         return data
 
     async def _woken(self) -> None:
-        """Wait for news; raise what ended the wire. What came before an end is to be read first."""
+        """Wait for news of a connect; raise what ended the wire."""
         self._raise_end()
         await self._wakeup
-        if not self._buffer:
-            self._raise_end()
+        self._raise_end()
 
     def _raise_end(self) -> None:
         if isinstance(self._end, BaseException):
