@@ -1837,7 +1837,7 @@ class Exchange:
             await self._stream.send("\r\n".join([*lines, "", ""]).encode())
             answer = await self._head("CONNECT")
         except OSError as error:
-            if isinstance(error, RequestTimeout) or _from_handler(error):
+            if isinstance(error, (RequestTimeout, _Closed)) or _from_handler(error):
                 raise
             raise ProxyError(f"the proxy {proxy.authority} failed: {_reason(error)}") from error
         status = answer.status_code
