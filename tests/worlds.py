@@ -123,6 +123,8 @@ class Waits:
 
     async def _wait(self, seconds: float) -> None:
         self.waits.append(seconds)
+        if len(self.waits) > 10_000:  # without waits it would go on at full speed, and look like a hang
+            raise AssertionError(f"reconnects without end, waits: {self.waits[-3:]}")
 
 
 class HastySSEClient(Waits, sse.SSEClient):
