@@ -1,6 +1,6 @@
-"""`layouts.py WHEEL`: the ways in which people get the two files into their programs, each tried by a few
-lines against a local server: installed from the wheel into an empty environment, copied side by side, copied
-into a package, either frozen into one file by PyInstaller, and sse.py copied alone.
+"""`layouts.py WHEEL`: the ways in which people get the two files into their programs, each tried by a
+few lines against a local server: installed from the wheel into an empty environment, copied side by
+side, copied into a package, either frozen into one file by PyInstaller, and sse.py copied alone.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def run(*command: object, cwd: Path, fails: bool = False, seconds: int = 60) -> 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
         [str(part) for part in command],
-        cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds,
+        cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=seconds,
     )  # fmt: skip
     if (done.returncode != 0) is not fails:
         sys.exit(f"{command}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
@@ -119,14 +120,15 @@ def copied(folder: Path, url: str) -> None:
 
 def can_freeze() -> bool:
     """PyInstaller puts Python's shared library into the program; not every Python has one."""
-    return importlib.util.find_spec("PyInstaller") is not None and bool(sysconfig.get_config_var("Py_ENABLE_SHARED"))
+    shared = sysconfig.get_config_var("Py_ENABLE_SHARED")
+    return bool(shared) and importlib.util.find_spec("PyInstaller") is not None
 
 
 def frozen(name: str, top: Path, text: str) -> None:
-    """One file that runs where there is nothing else: what is imported has to be found by reading the source."""
+    """One file that runs where there is nothing else: what it imports is found by reading the source."""
     (top / "program.py").write_text(text)
-    command = (sys.executable, "-m", "PyInstaller", "--onefile", "--log-level", "ERROR", "program.py")
-    run(*command, cwd=top, seconds=300)
+    options = ("--onefile", "--log-level", "ERROR")
+    run(sys.executable, "-m", "PyInstaller", *options, "program.py", cwd=top, seconds=300)
     elsewhere = top / "elsewhere"
     elsewhere.mkdir()
     shutil.move(top / "dist/program", elsewhere)

@@ -1,4 +1,4 @@
-"""However the two files are started and looked at: Python's safe modes, and tools that read annotations."""
+"""However the two files are started and looked at: Python's safe modes, readers of annotations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLIENT = "import sse; sse.connect('http://127.0.0.1:1/'); print('made')"
 
 
 def public(module: ModuleType) -> Iterator[tuple[str, Any]]:
-    """Name and object: each public function and class of a module, each method that can be called on one."""
+    """Name and object: each public function and class of a module, each method of such a class."""
 
     def own(names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         for name, value in names.items():
@@ -55,7 +55,7 @@ def functions_of(value: Any) -> list[Callable[..., Any]]:
 
 
 class Annotations(unittest.TestCase):
-    """Editors, dependency injection, command-line builders and checkers ask for them at run time."""
+    """Dependency injection, command-line builders and checkers ask for them at run time."""
 
     def test_each_can_be_resolved(self) -> None:
         for module in (sse, httpclient):
@@ -77,7 +77,7 @@ class Annotations(unittest.TestCase):
 
 
 class SafeModes(unittest.TestCase):
-    """`-I`, `-P` and PYTHONSAFEPATH leave the folder of the program out of where modules are looked for."""
+    """`-I`, `-P` and PYTHONSAFEPATH leave the folder of the program out of `sys.path`."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
@@ -93,7 +93,9 @@ class SafeModes(unittest.TestCase):
 
     def python(self, mode: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         options, more = self.modes[mode]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
+        }
         return subprocess.run(
             [sys.executable, *options, *arguments],
             cwd=self.folder, env={**environment, **more}, stdin=subprocess.DEVNULL,
@@ -107,7 +109,7 @@ class SafeModes(unittest.TestCase):
                 self.assertEqual((done.stdout, done.stderr), ("made\n", ""))
 
     def test_the_command_line(self) -> None:
-        """The file beside it is used; or it is told why it was not, and never that it is not there."""
+        """The file beside it is used, or it is told why it was not; never that it is not there."""
         url = f"http://127.0.0.1:{refused_port()}/"
         for mode in self.modes:
             with self.subTest(mode):
@@ -132,8 +134,12 @@ class SafeModes(unittest.TestCase):
         package = self.folder / "vendored"
         package.mkdir()
         (package / "__init__.py").touch()
-        shutil.move(self.folder / "sse.py", package)  # httpclient.py stays outside: it may be another's
-        done = self.python("-I", "-c", self.client.replace("import sse", "from vendored import sse"))
+        shutil.move(
+            self.folder / "sse.py", package
+        )  # httpclient.py stays outside: it may be another's
+        done = self.python(
+            "-I", "-c", self.client.replace("import sse", "from vendored import sse")
+        )
         last = done.stderr.strip().splitlines()[-1]
         self.assertRegex(last, "ImportError: .*httpclient.py")
         self.assertIn(str(package), last)
@@ -141,7 +147,9 @@ class SafeModes(unittest.TestCase):
     def test_a_mistake_inside_the_other_file_is_not_taken_for_its_absence(self) -> None:
         (self.folder / "httpclient.py").write_text("import there_is_no_such_module\n")
         done = self.python("-I", "-c", self.client)
-        self.assertIn("No module named 'there_is_no_such_module'", done.stderr.strip().splitlines()[-1])
+        self.assertIn(
+            "No module named 'there_is_no_such_module'", done.stderr.strip().splitlines()[-1]
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""Many threads at once: readers, closers and reconnecters. What is found here only rarely is found soonest on a
-free-threaded Python; `SSE_TEST_ROUNDS` multiplies how long it goes on.
+"""Many threads at once: readers, closers and reconnecters.
+
+What is found here only rarely is found soonest on a free-threaded Python. `SSE_TEST_ROUNDS` multiplies
+how long it goes on.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ import random
 import threading
 import unittest
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import sse
@@ -27,7 +30,7 @@ def endless(conn: Connection) -> None:
 
 
 def at_once(works: list[Callable[[], object]]) -> None:
-    """Runs each in a thread of its own, all from the same moment on. The first failure is raised."""
+    """Runs each in a thread of its own, from the same moment on. The first failure is raised."""
     start = threading.Barrier(len(works))
     failures: list[BaseException] = []
 
@@ -108,10 +111,15 @@ class Stress(Checked):
 
     def test_a_parser_for_each_thread(self) -> None:
         """What parsers share must not mix their events."""
+
         def parse(seed: int) -> None:
             pick = random.Random(seed)
             for _ in range(10 * ROUNDS):
-                parser, events, rest = sse.SSEParser(), 0, BLOCK.replace("data: ", f"data: {seed}-").encode()
+                parser, events, rest = (
+                    sse.SSEParser(),
+                    0,
+                    BLOCK.replace("data: ", f"data: {seed}-").encode(),
+                )
                 while rest:
                     size = pick.randrange(1, 400)
                     for event in parser.feed(rest[:size]):
@@ -137,7 +145,7 @@ class Stress(Checked):
                         return
 
             with self.subTest(number), Server(endless) as server, sse.connect(server.url) as client:
-                at_once([lambda: take(client, taken, refused)] * THREADS)
+                at_once([partial(take, client, taken, refused)] * THREADS)
                 self.assertEqual(len(taken) + len(refused), 20 * THREADS)
                 self.assertEqual(sorted(taken, key=int), [str(n + 1) for n in range(len(taken))])
 

@@ -1,5 +1,6 @@
-"""Threads: two parsers in two threads beside one alone. Two bring twice as much only where no lock is held by
-whoever runs Python code: on a free-threaded build.
+"""Threads: two parsers in two threads beside one alone.
+
+Two bring twice as much only where no lock is held by whoever runs Python code: on a free-threaded build.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import parsing
 import peers
@@ -25,7 +27,9 @@ def run(found: list[str], quick: bool) -> list[Section]:
             case = f"{workload}, " + ("one event per chunk" if size == "tiny" else size)
             row = Row(case, "times one", gains(parsers, chunks, 0.3 if quick else 2.0))
             if free_threaded():
-                row.targets.append(at_least(1.6, float(row.cells[peers.OURS]), "two parsers over one"))
+                row.targets.append(
+                    at_least(1.6, float(row.cells[peers.OURS]), "two parsers over one")
+                )
             rows.append(row)
     lock = "free-threaded" if free_threaded() else "one lock for all threads"
     return [Section(f"Two parsers in two threads, events a second ({lock})", rows)]
@@ -44,7 +48,7 @@ def gains(parsers: dict[str, peers.Parse], chunks: list[bytes], seconds: float) 
             break
         for name in turn:
             for threads in (1, 2):
-                rate = threads / elapsed(threads, lambda parse=parsers[name]: parse(chunks))  # type: ignore[misc]
+                rate = threads / elapsed(threads, partial(parsers[name], chunks))
                 best[name][threads - 1] = max(best[name][threads - 1], rate)
     return {name: two / one for name, (one, two) in best.items()}
 

@@ -15,8 +15,8 @@ from tests.server import NO_CONTENT, Server, answer, stream
 
 TOP = Path(__file__).parents[2]
 HOOKS = {
-    "beartype": "from beartype.claw import beartype_packages; beartype_packages(('sse', 'httpclient'))",
-    "typeguard": "from typeguard import install_import_hook; install_import_hook(['sse', 'httpclient'])",
+    "beartype": "from beartype import claw; claw.beartype_packages(('sse', 'httpclient'))",
+    "typeguard": "import typeguard; typeguard.install_import_hook(['sse', 'httpclient'])",
     "freezegun": "import freezegun; freezegun.freeze_time('2020-02-02', real_asyncio=True).start()",
 }
 PROGRAM = """
@@ -41,7 +41,8 @@ def follow():
     with connect(url, **options) as events:
         for event in events:
             print("sync", event.id, event.event, event.data, event.json())
-        print(events.state, events.last_event_id, events.response.status_code, events.retry_interval)
+        print(events.state, events.last_event_id)
+        print(events.response.status_code, events.retry_interval)
     with connect(url, method="POST", json={"a": 1}, reconnect=False) as events:
         print(next(events).data)
 
@@ -49,7 +50,8 @@ async def follow_async():
     async with async_connect(url, **options) as events:
         async for event in events:
             print("async", event.id, event.event, event.data, event.json())
-        print(events.state, events.last_event_id, events.response.status_code, events.retry_interval)
+        print(events.state, events.last_event_id)
+        print(events.response.status_code, events.retry_interval)
     async with async_connect(url, method="POST", json={"a": 1}, reconnect=False) as events:
         print((await anext(events)).data)
     answer = await httpclient.async_get(url)
@@ -86,8 +88,14 @@ asyncio.run(idle_async())
 print(len(seen))
 """
 EVENT = "event: e\ndata: {}\nid: 1\n\n"
-FEED = [stream("retry: 1\n\n: hi\n\n", EVENT, end="cut"), answer(EVENT), NO_CONTENT, answer(EVENT), answer(EVENT)]
-FOLLOWED = "{0} 1 e {{}} {{}}\n{0} 1 e {{}} {{}}\nclosed 1 204 1\n{{}}\n200 25\n"
+FEED = [
+    stream("retry: 1\n\n: hi\n\n", EVENT, end="cut"),
+    answer(EVENT),
+    NO_CONTENT,
+    answer(EVENT),
+    answer(EVENT),
+]
+FOLLOWED = "{0} 1 e {{}} {{}}\n{0} 1 e {{}} {{}}\nclosed 1\n204 1\n{{}}\n200 25\n"
 
 
 @pytest.fixture

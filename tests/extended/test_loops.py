@@ -18,7 +18,9 @@ TOP = Path(__file__).parents[2]
 EVENTS = [f"data: {number}\n\n" for number in range(20)]
 
 
-def python(*arguments: str, seconds: int = 110, **environment: str) -> subprocess.CompletedProcess[str]:
+def python(
+    *arguments: str, seconds: int = 110, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Where it ends well, nothing was said on stderr that is not a test's."""
     done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", *arguments],
@@ -39,8 +41,8 @@ def program(text: str, *arguments: str) -> str:
 @pytest.fixture
 def url() -> Iterator[str]:
     """Twenty events and a cut; ten of them once more; the end."""
-    parts = (stream(*EVENTS, end="cut", lines=("Cache-Control: no-store",)), stream(*EVENTS[:10]))
-    with Server(b"".join([head(CHUNKED), chunk("retry: 1\n\n"), *map(chunk, EVENTS)]), parts[1], NO_CONTENT) as server:
+    scripts = stream("retry: 1\n\n", *EVENTS, end="cut"), stream(*EVENTS[:10]), NO_CONTENT
+    with Server(*scripts) as server:
         yield server.url
 
 
@@ -48,12 +50,10 @@ EXPECTED = [*map(str, range(20)), *map(str, range(10))]
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("loop", ["uvloop", "eager"])
+@pytest.mark.parametrize("loop", ["uvloop", *["eager"] * (sys.version_info >= (3, 12))])
 def test_the_asynchronous_tests_on(loop: str) -> None:
     if loop == "uvloop":
         pytest.importorskip("uvloop")
-    elif sys.version_info < (3, 12):
-        return  # there are no eager tasks
     done = python("-m", "unittest", "-k", "Async", "-k", "async", seconds=230, SSE_TEST_LOOP=loop)
     ran = re.search(r"^Ran (\d+) tests", done.stderr, re.MULTILINE)
     assert ran and int(ran[1]) > 300, done.stderr
@@ -90,7 +90,7 @@ loop.close()
 
 
 def test_a_helper_that_runs_the_loop_inside_the_iteration(url: str) -> None:
-    pytest.importorskip("nest_asyncio")
+    pytest.importorskip("nest_asyncio", reason="needs nest-asyncio")
     assert program(NESTED, url).split() == EXPECTED
 
 
@@ -102,7 +102,7 @@ FLOOD = NESTED.replace("            print(event.data)\n", "").replace(
 
 def test_the_same_while_events_keep_coming() -> None:
     """What arrives while the loop is run from within must not wake a task that is running."""
-    pytest.importorskip("nest_asyncio")
+    pytest.importorskip("nest_asyncio", reason="needs nest-asyncio")
 
     def script(conn: Connection) -> None:
         conn.send(head(CHUNKED))
@@ -176,5 +176,12 @@ LIBRARIES = {
 def test_green_threads(library: str, url: str) -> None:
     pytest.importorskip(library)
     with Server(stream("data: x\n\n", end="open"), repeat=True) as quiet:
-        done = python("-W", "ignore::DeprecationWarning", "-c", GREEN.format(**LIBRARIES[library]), url, quiet.url)
+        done = python(
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            GREEN.format(**LIBRARIES[library]),
+            url,
+            quiet.url,
+        )
     assert done.stdout.split() == [*EXPECTED, "closed", "silent"]
