@@ -1,5 +1,5 @@
-"""`layouts.py WHEEL`: the ways in which people get the two files into their programs, each tried by a
-few lines against a local server: installed from the wheel into an empty environment, copied side by
+"""`layouts.py WHEEL`: the ways in which people get the two files into their programs, each tried by
+a few lines against a local server: installed from the wheel into an empty environment, copied side by
 side, copied into a package, either frozen into one file by PyInstaller, and sse.py copied alone.
 """
 

@@ -114,19 +114,20 @@ def test_the_same_while_events_keep_coming() -> None:
 
 
 GREEN = """
-import sys
 {patch}
+import sys
+
 import sse
-from {library} import {spawn}
+from {library} import sleep, spawn
 
 def others():
     "Goes on while the client waits, in the same thread of the system."
     while not over:
         turns.append(1)
-        {sleep}(0.001)
+        sleep(0.001)
 
 turns, over = [], []
-thread = {start}(others)
+thread = spawn(others)
 with sse.connect(sys.argv[1], timeout=20) as events:
     for event in events:
         print(event.data)
@@ -135,12 +136,12 @@ thread.{join}()
 assert len(turns) > 1
 
 def close():
-    {sleep}(0.05)
+    sleep(0.05)
     client.close()
 
 client = sse.connect(sys.argv[2], idle_timeout=20)
 next(client)
-thread = {start}(close)
+thread = spawn(close)
 assert list(client) == []  # blocked until somebody closes
 thread.{join}()
 print("closed")
@@ -151,37 +152,18 @@ try:
 except sse.SSEConnectionError as error:
     print("silent")
 """
-LIBRARIES = {
-    "gevent": dict(
-        patch="from gevent import monkey; monkey.patch_all()",
-        library="gevent",
-        spawn="sleep, spawn",
-        sleep="sleep",
-        start="spawn",
-        join="join",
-    ),
-    "eventlet": dict(
-        patch="import eventlet; eventlet.monkey_patch()",
-        library="eventlet",
-        spawn="sleep, spawn",
-        sleep="sleep",
-        start="spawn",
-        join="wait",
-    ),
+LIBRARIES = {  # how the standard library is made to switch, and what it is called to wait for a thread
+    "gevent": ("from gevent import monkey; monkey.patch_all()", "join"),
+    "eventlet": ("import eventlet; eventlet.monkey_patch()", "wait"),
 }
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_green_threads(library: str, url: str) -> None:
     pytest.importorskip(library)
+    patch, join = LIBRARIES[library]
+    text = GREEN.format(library=library, patch=patch, join=join)
     with Server(stream("data: x\n\n", end="open"), repeat=True) as quiet:
-        done = python(
-            "-W",
-            "ignore::DeprecationWarning",
-            "-c",
-            GREEN.format(**LIBRARIES[library]),
-            url,
-            quiet.url,
-        )
+        # eventlet warns of itself, on import and in each start
+        done = python("-W", "ignore::DeprecationWarning", "-c", text, url, quiet.url)
     assert done.stdout.split() == [*EXPECTED, "closed", "silent"]
