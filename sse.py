@@ -260,9 +260,9 @@ _UNSHOWABLE = re.compile(  # control characters, those of bidirectional text, lo
 )
 
 
-def _escaped(text: str) -> str:
-    """Foreign text for a terminal: nothing in it can command it."""
-    return _UNSHOWABLE.sub(lambda match: ascii(match[0])[1:-1], text)
+def _escaped(text: str, kept: str = "") -> str:
+    """Foreign text for a terminal: nothing in it, but for what is `kept`, can command it."""
+    return _UNSHOWABLE.sub(lambda m: m[0] if m[0] in kept else ascii(m[0])[1:-1], text)
 
 
 def _shown(text: str, most: int = 300) -> str:
@@ -1602,16 +1602,15 @@ def _from_handler(error: BaseException) -> BaseException | None:
         while step is not None:
             frame, code = step.tb_frame, step.tb_frame.f_code
             if before is not None and code.co_flags & 0x01:  # CO_OPTIMIZED: a function's frame
-                names = code.co_varnames[: code.co_argcount + bool(code.co_flags & 0x04)]  # *args
                 values = frame.f_locals
-                given = [values.get(name) for name in names]
+                given = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
+                if code.co_flags & 0x04:  # CO_VARARGS
+                    rest = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+                    given.extend(values.get(rest, ()))
                 if isinstance(values, dict):  # before 3.13 a copy that would keep what it refers to
                     values.clear()
-                for value in given:
-                    if value is before or (
-                        type(value) is tuple and any(v is before for v in value)
-                    ):
-                        return found
+                if any(value is before for value in given):
+                    return found
             before, step = frame, step.tb_next
     return None
 
@@ -2567,127 +2566,466 @@ async_connect = AsyncSSEClient
 
 
 # --- the command line ---------------------------------------------------------------------------
+# Needed by nothing above: cut it off if you will not use it. The help is also the table of options.
+
+_HELP = """\
+usage: sse [options] URL
+
+Print the events of a Server-Sent Events stream as they come; reconnect when it is lost. The URL -
+stands for a stream on standard input. These options are curl's, so that its command lines work:
+
+  -H, --header LINE             a request header 'Name: value'; 'Name:' takes one of ours away,
+                                'Name;' sends it empty
+  -X, --request METHOD          the method (GET; POST if there is a body)
+  -d, --data DATA               the body; @FILE reads it from a file, @- from standard input, in
+                                both cases without line breaks; several are joined by &
+      --data-binary DATA        the same, but what is read is sent as it is
+      --data-raw DATA           the same, but @ has no meaning
+      --json DATA               as --data-binary, sent as JSON; several are joined as they are
+  -G, --get                     the data is the query of the URL
+  -u, --user NAME:PASSWORD      basic authentication; a password that is missing is asked for
+  -A, --user-agent TEXT         the header User-Agent
+  -b, --cookie COOKIES          the header Cookie, 'name=value; name=value'
+  -e, --referer URL             the header Referer
+  -x, --proxy URL               the proxy, '' for none (default: HTTPS_PROXY etc. decide)
+  -k, --insecure                do not check the server's certificate
+      --cacert FILE             certificates of CAs to trust instead of the system's
+  -E, --cert FILE               a client certificate; FILE:PASSWORD if the key is encrypted
+      --key FILE                its key, if that has a file of its own
+      --unix-socket PATH        connect to this socket, whatever the host of the URL
+  -m, --max-time SECONDS        give up after this time
+      --connect-timeout SECONDS how long the head of an answer may take (30; 0: no limit)
+      --url URL                 the URL
+  -o, --output FILE             print to a file
+  -i, --include                 print the heads of answers, too
+  -v, --verbose                 show requests and answers on stderr, without what may be secret
+  -N, --no-buffer               accepted without effect, like the following
+  -s, --silent
+  -S, --show-error
+  -L, --location
+  -f, --fail
+      --compressed
+      --http1.1
+
+And these are not:
+
+      --last-event-id ID        resume after this event
+      --max-retries N           reconnections in a row after a stream was open (-1: no limit)
+      --no-reconnect            end when the stream ends
+      --idle-timeout SECONDS    silence that counts as a lost connection (300; 0: no limit)
+      --format FORMAT           text, data, jsonl, or raw for an event stream again (text)
+  -V, --version
+  -h, --help
+
+Exit status: 0 at the end of the stream, or when nobody reads the output; 1 for a failure; 2 for
+wrong usage, before anything is sent; 130 for Ctrl-C.
+"""
+_Arguments = list[tuple[str, str]]  # the options in their order: long name and value
+_FRAMING = {  # header lines that are for httpclient to set
+    "connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer",
+    "transfer-encoding", "upgrade",
+}  # fmt: skip
+_PUBLIC = {  # those whose values are no secrets
+    "accept", "accept-encoding", "cache-control", "content-type", "last-event-id", "user-agent",
+}  # fmt: skip
 
 
-def _show(event: SSEEvent, form: str) -> str:
-    if form == "data":
-        return event.data
-    if form == "raw":
-        type = f"event: {event.event}\n" if event.event != "message" else ""
-        id = f"id: {event.id}\n" if event.id else ""
-        return f"{type}{id}data: " + event.data.replace("\n", "\ndata: ") + "\n"
-    if form == "jsonl":
-        import json
-
-        return json.dumps(dict(zip(event.__slots__, event._values(), strict=True)))
-    return f"{event.event}: {event.data}" + (f"  [{event.id}]" if event.id else "")
+def _check(condition: object, text: str, kind: type[Exception] = ValueError) -> None:
+    if not condition:
+        raise kind(text)
 
 
-def _options(argv: list[str] | None) -> dict[str, Any]:
-    """What the command line says, most of it under the names that the client has for it."""
-    import argparse
-
-    parser = argparse.ArgumentParser(
-        "sse", description="Print the events of a Server-Sent Events stream as they come."
-    )
-    add = parser.add_argument
-    add("url", metavar="URL", help="the stream to follow, or - to parse standard input")
-    add(
-        "-H",
-        "--header",
-        dest="headers",
-        action="append",
-        default=[],
-        metavar="'NAME: VALUE'",
-        help="a request header",
-    )
-    add(
-        "-X",
-        "--request",
-        dest="method",
-        metavar="METHOD",
-        help="the request method (GET, or POST with -d)",
-    )
-    add("-d", "--data", dest="content", metavar="DATA",
-        help="the request body, @FILE to read it from a file, @- from standard input")  # fmt: skip
-    add(
-        "-k",
-        "--insecure",
-        dest="verify",
-        action="store_false",
-        help="do not check the server's certificate",
-    )
-    add("--last-event-id", default="", metavar="ID", help="resume after this event")
-    add(
-        "--max-retries", type=int, default=-1, metavar="N", help="reconnections in a row (no limit)"
-    )
-    add("--idle-timeout", type=float, default=300.0, metavar="SECONDS",
-        help="silence that counts as a drop (300; 0: no limit)")  # fmt: skip
-    add(
-        "--format",
-        choices=("text", "data", "jsonl", "raw"),
-        default="text",
-        help="how to print an event (text)",
-    )
-    add("--version", action="version", version=f"%(prog)s {__version__}")
-    return vars(parser.parse_args(argv))
+class _Unwritable(Exception):
+    """The output cannot be written; no `OSError`, which the client would take for a drop."""
 
 
-def _follow(
-    url: str, headers: list[str], method: str | None, content: Any, **options: Any
-) -> Iterable[SSEEvent]:
-    """The events that the command line asks for."""
-    stdin: Any = sys.stdin and sys.stdin.buffer
-    if not stdin and (url == "-" or content == "@-"):
-        raise ValueError("standard input is closed")
-    if url == "-":
-        return EventSource.from_chunks(iter(lambda: stdin.read1(65536), b""))
-    named = {}
-    for header in headers:
-        name, colon, value = header.partition(":")
-        if not colon:
-            raise ValueError("a header (-H) is 'Name: value'")
-        named[name.strip()] = value.strip()
-    if content is not None and content.startswith("@"):
-        with stdin if content == "@-" else open(content[1:], "rb") as file:
-            content = file.read()
-    if content is not None and "content-type" not in map(str.lower, named):
-        named["Content-Type"] = "application/x-www-form-urlencoded"  # as curl does
-    method = method or ("GET" if content is None else "POST")
-    client = SSEClient(
-        url, method=method, headers=named, content=content, retry_on_status=TRANSIENT_STATUSES,
-        on_open=lambda _: setattr(client._options, "max_retries", max_retries), **options,
+class _Printer:
+    """Holds what is printed until `flush`, which comes before the client waits for more.
+
+    So no event waits for one that is not there yet, and those that came together are written
+    together, which halves the time that many take.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.add = self.texts.append
+
+    def begin(self, file: Any) -> None:
+        """Print to `file`, in UTF-8 as the stream is; only a terminal may have another."""
+        self.file, self.terminal = file, file.isatty()
+        if hasattr(file, "reconfigure"):  # not a StringIO that somebody put in the place of stdout
+            encoding = file.encoding if self.terminal else "utf-8"
+            file.reconfigure(encoding=encoding, errors="backslashreplace", newline="\n")
+
+    def flush(self) -> None:
+        text = "".join(self.texts)
+        self.texts.clear()
+        if self.terminal:
+            text = _escaped(text, "\n\t")
+        try:
+            self.file.write(text)
+            self.file.flush()
+        except OSError as error:
+            raise _Unwritable(error) from None
+
+    def before_each(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """`chunks`, with a flush before the next one is waited for."""
+        for chunk in chunks:
+            yield chunk
+            self.flush()
+
+
+def _say(text: str) -> None:
+    """Print a line on stderr, if that can be done."""
+    try:
+        if sys.stderr is not None:
+            print(_escaped(text, "\t"), file=sys.stderr, flush=True)
+    except OSError:
+        pass
+
+
+def _told(error: BaseException) -> str:
+    """An error in the words of the command line, without advice for programmers."""
+    if isinstance(error, SSEEventTooLargeError):
+        return f"an event is larger than {error.limit} bytes"
+    text = getattr(error, "strerror", None) or str(error)
+    text = re.sub(r" \[[^\[\]]*=[^\[\]]*\]\Z", "", text)
+    if not isinstance(error, (SSEHTTPError, SSEContentTypeError)):  # whose text quotes the server
+        for name, flag in (
+            ("idle_timeout=", "--idle-timeout "), ("timeout=", "--connect-timeout "),
+            ("last_event_id", "--last-event-id"), ("verify=", "--cacert "), ("proxy=", "--proxy"),
+            (", or transport=", ""),
+        ):  # fmt: skip
+            text = text.replace(name, flag)
+    return text
+
+
+def _arguments(argv: list[str]) -> _Arguments:
+    """The options in order, by their long names, each with its value; the URL is one of them.
+
+    As curl reads them: short ones may be written together, and a value may begin with a dash.
+    """
+    options = re.findall(r"^  (?:-(\w), |    )--([\w.-]+)(?: ([A-Z:]+))?", _HELP, re.MULTILINE)
+    names = {short: name for short, name, _ in options}
+    valued = {name: value != "" for _, name, value in options}
+    found, waiting = [], argv[::-1]
+    while waiting:
+        argument = waiting.pop()
+        if argument == "-" or not argument.startswith("-"):
+            found.append(("url", argument))
+            continue
+        if argument.startswith("--"):
+            flag, attached, value = argument.partition("=")
+            name = flag[2:]
+        else:
+            flag, attached, value = argument[:2], argument[2:], argument[2:]
+            name = names.get(flag[1], "")
+        _check(name in valued, f"{flag} is not an option here; see sse --help")
+        if valued[name] and not attached:
+            _check(waiting, f"{flag} needs a value; see sse --help")
+            value = waiting.pop()
+        elif attached and not valued[name]:
+            _check(flag != f"--{name}", f"{flag} takes no value")
+            waiting.append("-" + value)  # the next short ones
+        found.append((name, value))
+    return found
+
+
+def _seconds(options: dict[str, str], name: str, default: str) -> float | None:
+    """The value of an option; `None`, no limit, for 0."""
+    try:
+        seconds = float(options.get(name, default))
+    except ValueError:
+        seconds = -1.0
+    _check(0 <= seconds <= 1e6, f"--{name} is a number of seconds from 0 to 1000000")
+    return seconds or None
+
+
+def _stdin() -> Any:
+    _check(sys.stdin, "standard input is closed")
+    return sys.stdin.buffer
+
+
+def _output(path: str) -> Any:
+    """A context manager that gives the file to print to."""
+    if path == "-":
+        from contextlib import nullcontext
+
+        _check(sys.stdout, "standard output is closed")
+        return nullcontext(sys.stdout)
+    try:
+        return open(path, "w")
+    except OSError as error:
+        raise ValueError(f"--output: cannot write {path}: {error.strerror}") from None
+
+
+def _body(arguments: _Arguments) -> bytes | None:
+    """What -d and its kin make together."""
+    body = None
+    for name, value in arguments:
+        if name not in ("data", "data-binary", "data-raw", "json"):
+            continue
+        piece = os.fsencode(value)
+        if value.startswith("@") and name != "data-raw":
+            try:
+                with _stdin() if value == "@-" else open(value[1:], "rb") as file:
+                    piece = file.read()
+            except OSError as error:
+                raise ValueError(f"--{name}: cannot read {value[1:]}: {error.strerror}") from None
+            if name == "data":
+                piece = piece.translate(None, b"\r\n\0")
+        body = piece if body is None else body + (b"" if name == "json" else b"&") + piece
+    return body
+
+
+def _basic(user: str) -> str:
+    """The credentials of -u (RFC 7617)."""
+    from base64 import b64encode
+
+    if ":" not in user:
+        from getpass import getpass
+
+        try:
+            user += ":" + getpass(f"Password of {user}: ")
+        except EOFError:
+            raise ValueError("--user is NAME:PASSWORD, for nobody can be asked for it") from None
+    return "Basic " + b64encode(os.fsencode(user)).decode()
+
+
+def _headers(arguments: _Arguments, form: bool) -> list[tuple[str, str | None]]:
+    """The header lines that the options make; one that is not to be sent has the value `None`.
+
+    Left out is what browsers copy but cannot be said here: lines that frame the message, and a wish
+    for codings that `httpclient` cannot decode.
+    """
+    options = dict(arguments)
+    lines: list[tuple[str, str | None]] = []
+    for line in (value for name, value in arguments if name == "header"):
+        name, colon, value = line.partition(":")
+        empty = not colon and line.endswith(";")
+        _check(colon or empty, "--header is 'Name: value', or 'Name:' for none, 'Name;' for empty")
+        name, value = name.rstrip("; "), value.strip()
+        codings = {coding.partition(";")[0].strip() for coding in value.split(",")}
+        decodable = codings <= {"gzip", "deflate", "identity"} or name.lower() != "accept-encoding"
+        if decodable and name.lower() not in _FRAMING:
+            lines.append((name, value if value or empty else None))
+    cookies = [value for name, value in arguments if name == "cookie" and value]
+    _check(all("=" in value for value in cookies), "--cookie is 'name=value'; files are not read")
+    made = {"User-Agent": options.get("user-agent"), "Referer": options.get("referer")}
+    made["Cookie"] = "; ".join(cookies)
+    if "user" in options:
+        made["Authorization"] = _basic(options["user"])
+    if "json" in options:  # curl accepts JSON alone, which not every server answers by a stream
+        made["Accept"] = "text/event-stream, application/json"
+        made["Content-Type"] = "application/json"
+    elif form:
+        made["Content-Type"] = "application/x-www-form-urlencoded"
+    given = {name.lower() for name, _ in lines}
+    return lines + [(n, value) for n, value in made.items() if value and n.lower() not in given]
+
+
+def _verify(options: dict[str, str]) -> Any:
+    """What -k, --cacert, -E and --key are to the client: its option `verify`."""
+    insecure, cafile = "insecure" in options, options.get("cacert")
+    if "cert" not in options:
+        _check("key" not in options, "--key is the key of a --cert")
+        return not insecure and (cafile or True)
+    import ssl
+
+    cert, key, password = options["cert"], options.get("key"), ""
+    if not os.path.exists(cert):
+        cert, _, password = cert.partition(":")
+    named = f"--cacert {cafile}"
+    try:
+        context = ssl.create_default_context(cafile=cafile)
+        named = f"--cert {cert}" + (f", --key {key}" if key else "")
+        context.load_cert_chain(cert, key, password or None)
+    except ssl.SSLError:
+        raise ValueError(f"{named}: not PEM, not a pair, or a wrong password") from None
+    except OSError as error:
+        raise ValueError(f"{named}: {error.strerror}") from None
+    context.set_alpn_protocols(["http/1.1"])
+    if insecure:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _show_head(mark: str, first: str, lines: Iterable[tuple[str, str]]) -> None:
+    """For -v: of a request, values that cannot be secret; of an answer, all but cookies."""
+    _say(f"{mark} {first}")
+    for name, value in lines:
+        shown = name.lower() in _PUBLIC if mark == ">" else "cookie" not in name.lower()
+        _say(f"{mark} {name}: {value if shown else '(not shown)'}")
+    _say(mark)
+
+
+def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSEClient:
+    """The client that the options ask for.
+
+    Its transport is `httpclient` as always, but with header lines as curl takes them, and with a
+    flush before it waits for more.
+    """
+    import logging
+    from types import SimpleNamespace
+
+    httpclient, options, opened = _httpclient(), dict(arguments), False
+    url, body = options["url"], _body(arguments)
+    if not re.match("[A-Za-z][A-Za-z0-9+.-]*://", url):
+        url = "http://" + url
+    if "get" in options and body is not None:
+        url, hash, fragment = url.partition("#")
+        url += ("&" if "?" in url else "?") + os.fsdecode(body) + hash + fragment
+        body = None
+    lines, decided, resume = [], set(), ""
+    for name, value in _headers(arguments, body is not None):
+        if name.lower() == "last-event-id":
+            resume = value or ""  # for the client to send, until an event brings another
+            continue
+        decided.add(name.lower())
+        if value is not None:
+            lines.append((name, os.fsencode(value).decode("latin-1")))  # the bytes that were typed
+    idle_timeout = _seconds(options, "idle-timeout", "300")
+    retries = options.get("max-retries", "-1")
+    _check(re.fullmatch("-1|[0-9]{1,9}", retries), "--max-retries is a number, -1 for no limit")
+    verify, proxy, uds = _verify(options), options.get("proxy"), options.get("unix-socket")
+    _check(not (proxy and uds), "--proxy or --unix-socket, not both")
+
+    def transport(
+        method: str, url: str, *, headers: Any, content: bytes | None, timeout: float | None
+    ) -> Any:
+        sent = [line for line in dict(headers).items() if line[0].lower() not in decided] + lines
+        if "verbose" in options:
+            _show_head(">", f"{method} {_safe(url)}", sent)
+        timeout = max(0.001, min(timeout or 1e6, deadline - time.monotonic()))
+        response = httpclient.request(
+            method, url, headers=sent, content=content, stream=True, timeout=timeout,
+            idle_timeout=idle_timeout, verify=verify, proxy=proxy, uds=uds,
+        )  # fmt: skip
+        status = f"{response.http_version} {response.status_code} {response.reason}".rstrip()
+        if "verbose" in options:
+            _show_head("<", status, response.headers.items())
+        if "include" in options:
+            printer.add("\n".join([status, *map(": ".join, response.headers.items()), "", ""]))
+            printer.flush()
+        return SimpleNamespace(
+            status_code=response.status_code, reason=response.reason, headers=response.headers,
+            url=response.url, close=response.close,
+            iter_bytes=lambda: printer.before_each(response.iter_bytes()),
+        )  # fmt: skip
+
+    def on_open(response: object) -> None:
+        nonlocal opened
+        opened = True
+        logger.setLevel(logging.NOTSET)
+
+    def on_error(error: BaseException | None, delay: float | None) -> None:
+        if delay is not None and error is not None and not opened:
+            raise error  # what has never worked is told at once: the URL may be wrong
+
+    level = logging.INFO if "verbose" in options else logging.WARNING
+    logging.basicConfig(format="sse: %(message)s", level=level)
+    logger = logging.getLogger("sse")
+    logger.setLevel(logging.CRITICAL)  # what `on_error` raises is told once
+    return SSEClient(
+        url, method=options.get("request") or ("GET" if body is None else "POST"), content=body,
+        transport=transport, timeout=_seconds(options, "connect-timeout", "30"),
+        idle_timeout=idle_timeout, last_event_id=options.get("last-event-id", resume),
+        reconnect=False if "no-reconnect" in options else None, max_retries=int(retries),
+        retry_on_status=TRANSIENT_STATUSES, on_open=on_open, on_error=on_error,
     )  # fmt: skip
-    max_retries, client._options.max_retries = (
-        client._options.max_retries,
-        0,
-    )  # until one has opened
-    return client
+
+
+def _shows(form: str) -> Callable[[SSEEvent], str]:
+    """What makes of an event the text to print."""
+    last_id = ""
+
+    def raw(event: SSEEvent) -> str:
+        nonlocal last_id
+        cleared, last_id = last_id and not event.id, event.id
+        return ("id\n" if cleared else "") + event.encode().decode()
+
+    if form == "jsonl":
+        from json import JSONEncoder
+
+        json = JSONEncoder().encode  # of strings, a third of the time that a dictionary takes
+        return lambda event: (
+            f'{{"event": {json(event.event)}, "data": {json(event.data)}, "id": {json(event.id)}, '
+            f'"retry": {"null" if event.retry is None else event.retry}}}\n'
+        )
+    if form == "text":
+        return lambda event: (
+            f"{event.event}: {event.data}" + (f"  [{event.id}]\n" if event.id else "\n")
+        )
+    _check(form in ("data", "raw"), "--format is text, data, jsonl or raw")
+    return raw if form == "raw" else lambda event: event.data + "\n"
+
+
+def _print_text(text: str) -> None:
+    printer = _Printer()
+    printer.add(text)
+    with _output("-") as file:
+        printer.begin(file)
+        printer.flush()
+
+
+def _print_events(arguments: _Arguments) -> None:
+    """Do what the options say. Raises `ValueError` if that cannot be, before anything is sent."""
+    import threading
+
+    options, printer = dict(arguments), _Printer()
+    _check([name for name, _ in arguments].count("url") == 1, "one URL is needed; see sse --help")
+    show = _shows(options.get("format", "text"))
+    limit = None if options["url"] == "-" else _seconds(options, "max-time", "0")
+    deadline = time.monotonic() + (limit or 1e9)
+    events: Any
+    if options["url"] == "-":
+        stdin = _stdin()
+        chunks = printer.before_each(iter(lambda: stdin.read1(65536), b""))
+        events = EventSource.from_chunks(chunks)
+    else:
+        events = _follow(arguments, printer, deadline)
+    timer = threading.Timer(limit or 0, events.close)
+    timer.daemon = True
+    with _output(options.get("output", "-")) as file:
+        printer.begin(file)
+        try:
+            if limit:
+                timer.start()
+            for event in events:
+                printer.add(show(event))
+        except (SSEError, OSError):
+            if time.monotonic() < deadline:
+                raise
+        finally:
+            timer.cancel()
+            events.close()
+            printer.flush()
+    _check(time.monotonic() < deadline, f"--max-time: {limit} seconds are over", TimeoutError)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command `sse`; returns the exit status."""
-    options, out = _options(argv), sys.stdout
-    form, options["idle_timeout"] = options.pop("format"), options["idle_timeout"] or None
+    """The command `sse`; `argv` are its arguments. Returns the exit status, see `sse --help`."""
     try:
-        if not out:
-            raise ValueError("standard output is closed")
-        terminal = out.isatty()
-        if hasattr(out, "reconfigure"):
-            out.reconfigure(errors="backslashreplace")
-        for event in _follow(**options):
-            text = _show(event, form)
-            if terminal:  # without the control characters that could command it
-                text = "\n".join(map(_escaped, text.split("\n")))
-            out.write(text + "\n")
-            out.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # nothing is left to flush at exit
+        arguments = _arguments(sys.argv[1:] if argv is None else argv)
+        names = {name for name, _ in arguments}
+        if names & {"help", "version"}:
+            _print_text(_HELP if "help" in names else f"sse {__version__}\n")
+        else:
+            _print_events(arguments)
     except KeyboardInterrupt:
         return 130
-    except (SSEError, ValueError, OSError, ImportError) as error:
-        print(f"sse: {_escaped(str(error))}", file=sys.stderr)
+    except _Unwritable as error:
+        from errno import EINVAL
+
+        cause: OSError = error.args[0]
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        if isinstance(cause, BrokenPipeError) or (os.name == "nt" and cause.errno == EINVAL):
+            return 0
+        _say(f"sse: the output cannot be written: {cause.strerror}")
         return 1
+    except (SSEError, ValueError, TypeError, OSError, ImportError) as error:
+        _say(f"sse: {_told(error)}")
+        return 2 if isinstance(error, ValueError) else 1
     return 0
 
 

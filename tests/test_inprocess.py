@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 from unittest import mock
 
 import sse
-from httpclient import ASGITransport, ConnectError, WSGITransport, transport_of
+from httpclient import ASGITransport, ConnectError, RequestTimeout, WSGITransport, transport_of
 from sse import SSEConnectionError, SSEContentTypeError, SSEHTTPError
 from tests.worlds import AsyncWorld, Checked, SyncWorld, World, in_both_worlds, is_async
 
@@ -57,6 +59,24 @@ class App:
             self.left.append("returned")
         finally:
             self.running -= 1
+
+
+# Header lines that would change the framing, or are none: name, value, how it is told.
+NOT_TO_BE_SENT = [
+    ("X", "secret\r\nContent-Length: 3\r\n\r\nfoo", "header X has control characters"),
+    ("X", "secret\n", "header X has"),
+    ("X", "\0", "header X has"),
+    ("X", "secret\x7f", "header X has"),
+    ("X\r\nY", "secret", "has no valid name"),
+    ("X Y", "secret", "has no valid name"),
+    ("X:", "secret", "has no valid name"),
+    ("", "secret", "has no valid name"),
+    ("X\xe9", "secret", "has no valid name"),
+    ("Content-Length", "three", "Content-Length is not one number"),
+    ("content-length", "-1", "Content-Length is not one number"),
+    ("Content-Length", "1, 1", "Content-Length is not one number"),
+    ("Content-Length", "", "Content-Length is not one number"),
+]
 
 
 async def until_disconnected(scope: Message, receive: Receive, send: Send) -> None:
@@ -400,6 +420,176 @@ class ASGI(AsyncWorld):
         self.run_async(main())
         self.assertEqual((app.running, app.left), (0, ["CancelledError"]))
 
+    def test_one_that_swallows_its_cancellation(self) -> None:
+        """It is left alone after a moment, and what it raises then is seen by nobody."""
+
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            await send(body("data: a\n\n"))
+            while not ended.is_set():
+                try:
+                    await ended.wait()
+                except asyncio.CancelledError:
+                    swallowed.append(1)
+            raise Oops
+
+        async def main() -> None:
+            async with await ASGITransport(app)("GET", URL):
+                await asyncio.sleep(0.01)
+            self.assertEqual((app.running, swallowed), (1, [1]))
+            ended.set()
+            while app.running:
+                await asyncio.sleep(0)
+
+        app, ended, swallowed = App(respond), asyncio.Event(), []  # type: ignore[var-annotated]
+        with mock.patch("httpclient._GRACE", 0.02):
+            self.run_async(main())
+
+    def test_cancelled_again_and_again_while_it_is_left(self) -> None:
+        """As anyio's scopes do it: in each turn of the loop, until the task has ended."""
+
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            try:
+                await asyncio.sleep(1000)
+            finally:
+                await asyncio.sleep(0.02)  # a second cancellation would show itself here
+                app.left.append("cleaned up")
+
+        async def leave() -> None:
+            response = await ASGITransport(app)("GET", URL)
+            waiting.set()
+            await response.aclose()
+
+        async def main(times: int) -> None:
+            waiting.clear()
+            task = asyncio.ensure_future(leave())
+            await waiting.wait()
+            while not task.done() and times:
+                times -= 1
+                task.cancel()
+                await asyncio.sleep(0)
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+            self.assertEqual((app.running, app.left), (0, ["cleaned up", "CancelledError"]))
+
+        for times in (1, 2, 1_000_000):
+            with self.subTest(times=times):
+                app, waiting = App(respond), asyncio.Event()
+                self.run_async(main(times))
+
+    def test_interrupted_and_not_released(self) -> None:
+        """One that does not care that the client has gone is not left behind."""
+
+        async def main() -> None:
+            response = await ASGITransport(app)("GET", URL)
+            response._exchange.interrupt()
+            while app.running:
+                await asyncio.sleep(0.001)
+            with self.assertRaises(ConnectError):
+                await response.aread()
+
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            await asyncio.sleep(1000)
+
+        app = App(respond)
+        with mock.patch("httpclient._GRACE", 0.02):
+            self.run_async(main())
+        self.assertEqual(app.left, ["CancelledError"])
+
+    def test_timeout_of_a_transport_called_directly(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            if scope["path"] == "/there":
+                await asyncio.sleep(1000)
+            await send(start(307, (b"location", b"/there")))
+            await send(body("", more=False))
+
+        app = App(respond)
+        with self.assertRaisesRegex(RequestTimeout, "no answer in time"):
+            self.run_async(ASGITransport(app)("GET", URL, timeout=0.05))
+        self.assertEqual((len(app.scopes), app.running), (2, 0))
+
+    def test_timeout_ends_with_the_head(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            await asyncio.sleep(0.05)
+            await send(body("data: a\n\n", more=False))
+
+        async def main() -> bytes:
+            async with await ASGITransport(App(respond))("GET", URL, timeout=0.04) as response:
+                content: bytes = await response.aread()
+                return content
+
+        self.assertEqual(self.run_async(main()), b"data: a\n\n")
+
+    def test_a_cancelled_read_loses_nothing(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            for number in range(20):
+                await asyncio.sleep(0.002)
+                await send(body(f"{number} ", more=number < 19))
+
+        async def main() -> list[str]:
+            async with await ASGITransport(App(respond))("GET", URL) as response:
+                read, received = response._exchange.read, b""
+                self.assertTrue(response._exchange._wire.whole)
+                while not received.endswith(b"19 "):
+                    task = asyncio.ensure_future(read())
+                    await asyncio.wait({task}, timeout=0.001)
+                    task.cancel()
+                    try:
+                        received += await task
+                    except asyncio.CancelledError:
+                        pass
+                return received.decode().split()
+
+        self.assertEqual(self.run_async(main()), [str(number) for number in range(20)])
+
+    def test_what_http_could_not_carry(self) -> None:
+        """It is the application's error, raised where it sends it, and none of it is received."""
+
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            status, header = scope["state"]["case"]
+            await send({"type": "http.response.start", "status": status, "headers": header})
+            raise AssertionError("it was sent")
+
+        for status, headers, kind, text in (
+            *((200, [(name.encode("latin-1"), value.encode("latin-1"))], RuntimeError, text)
+              for name, value, text in NOT_TO_BE_SENT),
+            (200, [("x", b"1")], TypeError, "header 'x' is of str and bytes, not bytes"),
+            (200, [(b"x", 1)], TypeError, "header b'x' is of bytes and int, not bytes"),
+            (200, [(b"x", None)], TypeError, "NoneType"),
+            (99, [], RuntimeError, "status '99'"),
+            (101, [], RuntimeError, "status '101'"),
+            (None, [], RuntimeError, "status 'None'"),
+            ("200\r\nX: y", [], RuntimeError, "status"),
+        ):  # fmt: skip
+            app = App(respond)
+            transport = ASGITransport(app)
+            transport._state = {"case": (status, headers)}
+            with self.subTest(status=status, headers=headers):
+                with self.assertRaisesRegex(kind, f"the application's .*{text}") as caught:
+                    self.run_async(transport("GET", URL))
+                self.assertNotIn("secret", str(caught.exception))
+                self.assertEqual(app.left, [kind.__name__])
+
+    def test_what_it_sends_is_a_body(self) -> None:
+        for wrong in ("text", 5, None, ["a"]):
+
+            async def respond(
+                scope: Message, receive: Receive, send: Send, wrong: Any = wrong
+            ) -> None:
+                await send(start())
+                await send({"type": "http.response.body", "body": wrong})
+
+            async def main(app: Any) -> None:
+                async with await ASGITransport(app)("GET", URL) as response:
+                    await response.aread()
+
+            with self.assertRaisesRegex(TypeError, f"body is {type(wrong).__name__}, not bytes"):
+                self.run_async(main(App(respond)))
+
     def test_many_at_once(self) -> None:
         app = App(until_disconnected)
         transport = ASGITransport(app)
@@ -477,6 +667,7 @@ class ASGILifespan(AsyncWorld):
 
     def test_raised(self) -> None:
         async def at_startup(scope: Message, receive: Receive, send: Send) -> None:
+            await receive()
             raise Oops
 
         async def at_shutdown(scope: Message, receive: Receive, send: Send) -> None:
@@ -495,6 +686,50 @@ class ASGILifespan(AsyncWorld):
         for app in (at_startup, at_shutdown, at_the_end):
             with self.subTest(app.__name__), self.assertRaises(Oops):
                 self.run_async(self.run_lifespan(app))
+
+    def test_applications_without_lifespan(self) -> None:
+        """ASGI, "Lifespan Protocol": a server goes on if the application raises when it is called for
+        that, or returns. One that asked what it is to do and raises then has failed in doing it.
+        """
+
+        async def raises(scope: Message, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http":
+                raise ValueError("Django can only handle ASGI/HTTP connections")
+            await whole(scope, receive, send)
+
+        async def fails_to_read(scope: Message, receive: Receive, send: Send) -> None:
+            await whole(scope["path"] and scope, receive, send)
+
+        def raises_before_it_is_awaited(scope: Message, receive: Receive, send: Send) -> Any:
+            if scope["type"] != "http":
+                raise OSError("no such protocol")
+            return whole(scope, receive, send)
+
+        async def returns(scope: Message, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                await whole(scope, receive, send)
+
+        async def returns_later(scope: Message, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                return await whole(scope, receive, send)
+            await receive()
+
+        async def main(app: Any) -> bytes:
+            async with ASGITransport(app) as transport:
+                async with await transport("GET", URL) as response:
+                    content: bytes = await response.aread()
+                    return content
+
+        for app in (raises, fails_to_read, raises_before_it_is_awaited, returns, returns_later):
+            with self.subTest(app.__name__):
+                self.assertEqual(self.run_async(main(app)), b"data: a\n\ndata: b\n\n")
+
+    def test_failed_before_it_was_asked(self) -> None:
+        async def app(scope: Message, receive: Receive, send: Send) -> None:
+            await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+        with self.assertRaisesRegex(RuntimeError, "startup failed: no database"):
+            self.run_async(self.run_lifespan(app))
 
     def test_one_that_leaves_without_a_word(self) -> None:
         async def app(scope: Message, receive: Receive, send: Send) -> None:
@@ -716,6 +951,95 @@ class WSGI(SyncWorld):
                 for event in client:
                     received.append(event)
             self.assertEqual((len(received), client.waits, list(client)), (events, [], []))
+
+    def test_what_http_could_not_carry(self) -> None:
+        """It is the application's error, raised where it starts its answer."""
+        for status, headers, kind, text in (
+            *(("200 OK", [(name, value)], RuntimeError, text)
+              for name, value, text in NOT_TO_BE_SENT),
+            ("200 OK", [("X", "\u20ac secret")], RuntimeError, "header X has .* beyond Latin-1"),
+            ("200 OK", [("X", 1)], TypeError, "header 'X' is of str and int, not str"),
+            ("200 OK", [(b"x", b"y")], TypeError, "bytes and bytes, not str"),
+            ("200 OK", [("Content-Length", "1"), ("content-length", "2")], RuntimeError, "one number"),
+            ("99 No", [], RuntimeError, "status '99 No'"),
+            ("100 Continue", [], RuntimeError, "status"),
+            ("200OK", [], RuntimeError, "status"),
+            ("200 OK\r\nX: y", [], RuntimeError, "status"),
+            (200, [], None, ""),
+        ):  # fmt: skip
+            raised: list[str] = []
+
+            def app(
+                environ: Any, start_response: Any, case: Any = (status, headers),
+                raised: list[str] = raised,
+            ) -> list[bytes]:  # fmt: skip
+                try:
+                    start_response(*case)
+                except Exception as error:
+                    raised.append(type(error).__name__)
+                    raise
+                return []
+
+            with self.subTest(status=status, headers=headers):
+                if kind is None:
+                    self.assertEqual(WSGITransport(app)("GET", URL).status_code, 200)
+                    continue
+                with self.assertRaisesRegex(kind, f"the application's .*{text}") as caught:
+                    WSGITransport(app)("GET", URL)
+                self.assertNotIn("secret", str(caught.exception))
+                self.assertEqual(raised, [kind.__name__])
+
+    def test_lengths_that_agree(self) -> None:
+        length = ("Content-Length", "3")
+        response = WSGITransport(self.app([b"abc"], "200 OK", length, length))("GET", URL)
+        self.assertEqual(response.read(), b"abc")
+
+    def test_timeout_of_a_transport_called_directly(self) -> None:
+        def app(environ: Any, start_response: Any) -> Any:
+            time.sleep(0.02)
+            start_response("200 OK", [])
+            bodies.append(Body([b"a"]))
+            return bodies[-1]
+
+        bodies: list[Body] = []
+        with self.assertRaisesRegex(RequestTimeout, "no answer in time"):
+            WSGITransport(app)("GET", URL, timeout=0.01)
+        self.assertTrue(bodies[0].closed)
+        self.assertEqual(WSGITransport(app)("GET", URL, timeout=20.0).read(), b"a")
+
+    def test_what_a_signal_handler_raises_comes_out_as_it_is(self) -> None:
+        """Whatever its class, and though it closes the connection."""
+
+        def pieces() -> Iterator[bytes]:
+            yield b"a"
+            signal.raise_signal(signal.SIGINT)
+            yield b"b"
+
+        def through(error: BaseException, closing: bool) -> None:
+            def handler(*_: Any) -> None:
+                if closing:
+                    response.close()
+                raise error
+
+            app = self.app(pieces())
+            response = WSGITransport(app)("GET", URL)
+            wire = response._exchange._wire
+            self.assertEqual((wire.recv_now(), wire.whole), (b"a", True))
+            before = signal.signal(signal.SIGINT, handler)
+            try:
+                with self.assertRaises(type(error)) as caught:
+                    wire.recv_now()
+            finally:
+                signal.signal(signal.SIGINT, before)
+            self.assertIs(caught.exception, error)
+            self.assertEqual((wire.whole, app.body.closed), (False, closing))
+            response.close()
+            self.assertTrue(app.body.closed)
+
+        for error in (TimeoutError("deadline"), SystemExit(7), Oops()):
+            for closing in (False, True):
+                with self.subTest(repr(error), closing=closing):
+                    through(error, closing)
 
     def test_closed_by_another_thread(self) -> None:
         """While the application computes: its iterable is closed when it is done with that."""
@@ -956,7 +1280,7 @@ class OtherClients(Checked):
         session = foreign("requests", "Session", request=request)
         derived = type("OAuthSession", (type(session),), {"__module__": "myapp"})()
         self.send(derived, False)
-        with self.assertRaisesRegex(TypeError, "transport= is no Session, but one of httpx.Client"):
+        with self.assertRaisesRegex(TypeError, "transport= takes requests.Session.*, not Session"):
             transport_of(foreign("sqlalchemy", "Session"), False)
 
     def test_other_callables_are_taken_as_they_are(self) -> None:
@@ -1028,5 +1352,5 @@ class OtherClients(Checked):
     def test_what_cannot_be_a_transport(self) -> None:
         for asynchronous, choice in ((False, "requests.Session"), (True, "aiohttp.ClientSession")):
             for thing in ("http://proxy", 3, object(), asyncio):
-                with self.assertRaisesRegex(TypeError, f"transport= is no .*{choice}.* function"):
+                with self.assertRaisesRegex(TypeError, f"transport= takes .*{choice}.* function"):
                     transport_of(thing, asynchronous)

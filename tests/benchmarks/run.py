@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
 import chart  # noqa: E402
+import command  # noqa: E402
 import endtoend  # noqa: E402
 import fairness  # noqa: E402
 import imports  # noqa: E402
@@ -31,6 +32,7 @@ import measure  # noqa: E402
 import parsing  # noqa: E402
 import peers  # noqa: E402
 import streams  # noqa: E402
+import threads  # noqa: E402
 import tls  # noqa: E402
 from processes import Workspace  # noqa: E402
 
@@ -48,7 +50,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=WORKLOADS, help="one workload; may be repeated")
     parser.add_argument("--quick", action="store_true", help="small and few: to see that everything runs")
     parser.add_argument("--streams", type=int, default=10_000, help="how many idle streams")
-    parser.add_argument("--pythons", nargs="+", default=[], help="more interpreters for `import`")
+    parser.add_argument("--pythons", nargs="+", default=[], help="more interpreters for `command` and `import`")
     parser.add_argument("--svg", type=Path, help="where the picture goes; of a complete run: results.svg here")
     parser.add_argument("--json", type=Path, help="where the figures go, as JSON")
     return parser.parse_args()
@@ -60,10 +62,12 @@ WORKLOADS: dict[str, Callable[[list[str], Options, Workspace], list[measure.Sect
     "lines": lambda found, o, space: lines.run(found, o.quick),
     "endtoend": lambda found, o, space: endtoend.run(found, o.quick, space),
     "latency": lambda found, o, space: latency.run(found, o.quick, space),
+    "threads": lambda found, o, space: threads.run(found, o.quick),
     "large": lambda found, o, space: large.run(found, o.quick, space),
     "streams": lambda found, o, space: streams.run(found, o.quick, space, o.streams),
     "fairness": lambda found, o, space: fairness.run(found, o.quick, space),
     "first": lambda found, o, space: tls.first(found, o.quick, space),
+    "command": lambda found, o, space: command.run(o.quick, space, o.pythons),
     "import": lambda found, o, space: imports.run(found, o.quick, space, o.pythons),
     "tls": lambda found, o, space: tls.throughput(found, o.quick, space),
 }

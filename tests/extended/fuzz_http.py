@@ -1,8 +1,11 @@
-"""`fuzz_http.py --seconds N`: coverage-guided fuzzing (atheris) of what httpclient.py makes of foreign input.
+"""`fuzz_http.py --seconds N`: coverage-guided fuzzing (atheris) of what is made of foreign input.
 
-Answers: no exceptions but those documented, the same outcome however the bytes are cut, nothing kept but what
-was fed just now. URLs, redirects, header lines, NO_PROXY: no exceptions but those documented, never a request
-other than one well-formed head. Inputs that once failed are kept in `CASES`, which pytest runs, too.
+Answers: no exceptions but those documented, the same outcome however the bytes are cut, nothing
+kept but what was fed just now. What a proxy answers to CONNECT: a tunnel or a `ProxyError`. Chains
+of redirects, URLs, header lines, NO_PROXY: no exceptions but those documented, never a request
+other than one well-formed head. Content types, charsets, error bodies: nothing raised, messages
+short and printable. Retry-After and Date: a wait within its bounds. Inputs that once failed are
+kept in `CASES`, which pytest runs, too.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gzip
+import logging
 import os
 import re
 import sys
@@ -24,18 +28,24 @@ except ImportError:
 sys.path.insert(0, str(Path(__file__).parents[2]))
 with atheris.instrument_imports() if atheris and __name__ == "__main__" else contextlib.nullcontext():
     import httpclient
+    import sse
     from httpclient import (
         URL,
         BodyError,
         ConnectError,
+        Exchange,
         Headers,
+        HTTPClientError,
         InvalidRequestError,
         ProtocolError,
         RedirectError,
         Request,
+        Response,
         ResponseParser,
+        StatusError,
     )
 
+logging.getLogger("sse").addHandler(logging.NullHandler())  # else each wait would be printed
 METHODS = ["GET", "HEAD", "POST", "CONNECT"]
 HEAD = re.compile(
     rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ [!-~]+ HTTP/1\.1\r\n"
@@ -52,14 +62,18 @@ def parse(method: str, pieces: list[bytes]) -> tuple[object, ...]:
             parser.feed(piece)
             while parser.status_code and size < MOST and (data := parser.read()):
                 size += len(data)
-            assert len(parser._buffer) <= len(piece) + 2 * 65536
+            assert len(parser.unread) <= len(piece) + 2 * 65536
             if data == b"" or size >= MOST:
                 return parser.status_code, parser.reason, tuple(parser.headers.items()), min(size, MOST)
     except (BodyError, ConnectError, ProtocolError) as error:
-        if "content-encoding" in parser.headers:
-            size = 0  # zlib does not hand out what it had decoded in the call that failed
+        check_text(error)
         return type(error).__name__, parser.status_code, min(size, MOST)
     raise AssertionError("fed all and its end, and it still waits")
+
+
+def check_text(error: HTTPClientError) -> None:
+    text = str(error)
+    assert text and text.isprintable() and len(text) < 2000, text
 
 
 def fuzz_answer(data: bytes) -> None:
@@ -87,18 +101,99 @@ def fuzz_redirect(data: bytes) -> None:
         request = Request("GET", base, headers)
     except InvalidRequestError:
         return
+    for status in (302, 303, 307):  # a chain
+        before = request
+        try:
+            headers_there = Headers([("Location", location)])
+            there = before.redirected(status, headers_there, 20, confined=False)
+        except RedirectError as error:
+            check_text(error)
+            return
+        if there is None:
+            assert not location
+            return
+        head = there.encode()
+        assert HEAD.fullmatch(head)
+        if there.url.origin != before.url.origin and there.url.host != before.url.host:
+            assert b"secret" not in head
+        assert (before.url.scheme, there.url.scheme) != ("https", "http")
+        assert all(hop.isprintable() and "?" not in hop for hop in there.hops)
+        request = there
+
+
+def fuzz_tunnel(data: bytes) -> None:
+    """The answer to CONNECT."""
+    route = httpclient._Route(URL("https://server.test/"), "http://user:secret@proxy.test", None)
+    parser = ResponseParser("CONNECT")
     try:
-        there = request.redirected(302, Headers([("Location", location)]), [request.url.shown()], 20, False)
-    except RedirectError:
-        return
-    if there is None:
-        assert not location
-        return
-    head = there.encode()
-    assert HEAD.fullmatch(head)
-    if there.url.origin != request.url.origin and there.url.host != request.url.host:
-        assert b"secret" not in head
-    assert (request.url.scheme, there.url.scheme) != ("https", "http")
+        for piece in (data[1:][: data[0]], data[1:][data[0] :], b""):
+            if not parser.status_code:
+                parser.feed(piece)
+        route.tunnelled(parser)
+    except (ConnectError, ProtocolError) as error:
+        check_text(error)
+        assert "secret" not in str(error)
+    else:
+        assert (route.name, route.proxy) == ("server.test", None)
+        assert re.match(rb"\s*HTTP/1\.[01] (1..[^\0]*?\nHTTP/1\.[01] )?2", data[1:]), data
+
+
+def fuzz_response(data: bytes) -> None:
+    """Content types and bodies of errors."""
+    content_type, _, content = data.partition(b"\n")
+    value = content_type.decode("latin-1")
+    essence, charset = httpclient._mime_type(value)
+    assert essence == "" or re.fullmatch("[^/]+/[^/]+", essence)
+    assert essence or not charset
+    parser = ResponseParser()
+    parser.feed(b"HTTP/1.1 400 Bad\r\n\r\n")
+    parser.headers = Headers([("Content-Type", value)])
+    response = Response(Exchange(), parser, Request("GET", "http://localhost/"))
+    response._content = content
+    assert isinstance(response.text, str)
+    with contextlib.suppress(ValueError):
+        response.json()
+    try:
+        response.raise_for_status()
+    except StatusError as error:
+        check_text(error)
+    whole, cut = httpclient._Lines(), httpclient._Lines()
+    lines = whole.feed(content) + whole.feed(b"") if content else []
+    assert lines == [line for byte in content for line in cut.feed(bytes([byte]))] + cut.feed(b"")
+
+
+class Busy:
+    """A response of another transport."""
+
+    status_code, url = 503, "http://localhost/"
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.headers = headers
+
+    def iter_bytes(self) -> list[bytes]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def fuzz_retry_after(data: bytes) -> None:
+    value, _, date = data.decode("latin-1").partition("\n")
+    waits = []
+
+    def failed(error: object, seconds: float | None) -> None:
+        waits.append(seconds)
+        client.close()
+
+    client = sse.SSEClient(
+        "http://localhost/",
+        transport=lambda *_, **__: Busy({"retry-after": value, "date": date}),
+        retry_on_status={503},
+        on_error=failed,
+    )
+    with client:
+        pass
+    assert waits[0] is not None and 3 <= waits[0] <= 3600, waits
 
 
 def fuzz_request(data: bytes) -> None:
@@ -120,7 +215,10 @@ def fuzz_no_proxy(data: bytes) -> None:
         assert httpclient._matches(url, rule) in (True, False)
 
 
-TARGETS = [fuzz_answer, fuzz_answer, fuzz_answer, fuzz_url, fuzz_redirect, fuzz_request, fuzz_no_proxy]
+TARGETS = [
+    fuzz_answer, fuzz_answer, fuzz_answer, fuzz_url, fuzz_redirect, fuzz_request, fuzz_no_proxy,
+    fuzz_tunnel, fuzz_response, fuzz_retry_after,
+]  # fmt: skip
 
 
 def fuzz(data: bytes) -> None:
@@ -144,6 +242,10 @@ CASES = [
     b"\0\0\0HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
     b"\0\0\0" + OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
     b"\0\3\0HTTP/1.1 200 Connection established\r\n\r\n\x16\x03\x01",
+    b"\0\0\0" + OK + b"Transfer-Encoding: identity, chunked, chunked\r\n\r\n1\r\nx\r\n0\r\n",
+    b"\0\0\0HTTP/1.0 200\r\nTransfer-Encoding: chunked\r\nContent-Length: x\r\n\r\n"
+    b"1\r\nx\r\n0\r\nX: y",
+    b"\0\0\7" + OK + b"Content-Encoding: gzip\r\n\r\n" + GZIP + GZIP[:-4] + b"\0\0\0\0",
     # URLs
     b"\3https://user:p%40ss@ex%61mple.org:8443/a%20b/../c?d=e f&g=%#h",
     "\3http://bücher.example/ä?ö".encode(),
@@ -153,6 +255,20 @@ CASES = [
     b"\4http://a\nhttp://user@a:0x50/",
     b"\5GET\nX-Name\nvalue, \xc3\xa4",
     b"\6localhost\nlocalhost:80 .example.com 127.0.0.0/8 [::1] ::1/128 * *.a 10.0.0.0/99",
+    b"\4http://a\n//user:s3cret@ex\xe2\x84\x80mple/",
+    # answers to CONNECT: size of the first piece
+    b"\7\5HTTP/1.1 200 Connection established\r\n\r\n",
+    b"\7\5HTTP/1.1 502 [Errno 99999999999999999999]\r\nVia: x\r\n\r\nno",
+    b"\7\0HTTP/1.1 407 who\r\nProxy-Authenticate: Basic\r\n\r\n",
+    b"\7\0[Errno 13]\r\n\r\n",
+    # content types and bodies
+    b'\x08text/html;x=",";charset=punycode, text/plain ; charset="g\\bk"\n'
+    b'{\n  "a": "\xe2\x80\xae"\n}\r\n\r',
+    b"\x08*/*, text/html;charset=utf-16\n\xff\xfea\0[[[[",
+    # Retry-After and Date
+    b"\x0930\n",
+    b"\x09Sat, 21 Nov 2026 09:15:42 GMT\nSat, 21 Nov 2026 09:15:40 GMT",
+    b"\x09Saturday, 21-Nov-94 08:49:37 GMT\nSat Nov 21 08:49:37 1994",
 ]
 
 
