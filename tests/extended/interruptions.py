@@ -199,9 +199,13 @@ class Wrong(AssertionError):
 
 
 @contextlib.contextmanager
-def nothing_left() -> Iterator[None]:
-    """Of a run nothing is left: no descriptor, thread, warning or exception that nobody saw."""
+def nothing_left() -> Iterator[list[str]]:
+    """Of a run nothing is left: no descriptor, thread, warning or exception that nobody saw.
+
+    Yields a list for the places at which it was interrupted.
+    """
     unseen: list[str] = []
+    where: list[str] = []
 
     def record(seen: Any) -> None:
         unseen.append(f"{seen.exc_type.__name__}: {seen.exc_value} in {getattr(seen, 'object', '')!r}")
@@ -215,12 +219,13 @@ def nothing_left() -> Iterator[None]:
         mock.patch.object(sse, "_LEAST_AGAIN", 1.0),
     ):
         warnings.simplefilter("error")
-        yield
+        yield where
         gc.collect()
     faulthandler.cancel_dump_traceback_later()
     after = set(os.listdir("/proc/self/fd")), set(threading.enumerate())
     if unseen or before != after:
-        raise Wrong(f"left behind: {unseen or [a ^ b for a, b in zip(before, after, strict=True)]}")
+        left = unseen or [a ^ b for a, b in zip(before, after, strict=True)]
+        raise Wrong(f"left behind: {left}, interrupted at {where}")
 
 
 def check(got: list[str]) -> None:
@@ -266,11 +271,12 @@ def _is_traced(code: types.CodeType) -> bool:
 class Signals:
     """A signal is pending from before the instructions with the given numbers on."""
 
-    def __init__(self, places: list[int], raised: Callable[[], BaseException]) -> None:
-        self.places, self.make = places, raised
+    def __init__(
+        self, places: list[int], error: Callable[[], BaseException], where: list[str]
+    ) -> None:
+        self.places, self.make, self.where = places, error, where
         self.count = 0
         self.raised: list[BaseException] = []
-        self.where: list[str] = []
         # Looking something up calls this, and behind a look-up Python does not check for signals.
         self.pending: Any = collections.defaultdict(partial(_thread.interrupt_main, SIGNAL))
 
@@ -359,8 +365,10 @@ def _watch_instructions() -> None:
                 monitoring.set_local_events(Signals.TOOL, code, monitoring.events.INSTRUCTION)
 
 
-def interrupted(url: str, options: dict[str, Any], places: list[int], kind: str) -> Signals:
-    """A run of the synchronous client in which a handler raises at these places."""
+def interrupted(
+    url: str, options: dict[str, Any], places: list[int], kind: str, inside: bool
+) -> Signals:
+    """A run of the synchronous client, inside of `with` or not, in which a handler raises."""
     client: Any = None
 
     def error() -> BaseException:
@@ -374,15 +382,15 @@ def interrupted(url: str, options: dict[str, Any], places: list[int], kind: str)
 
     def note(raised: Any) -> None:
         if raised is not signals.raised[-1]:
-            raise Wrong(f"{raised!r} came out") from raised
-        while raised in signals.raised:  # the second may have interrupted what the first one began
-            before, raised.__traceback__, raised.__context__ = raised.__context__, None, None
-            seen.append(raised)
-            raised = before
+            raise Wrong(f"{raised!r} came out, interrupted {signals.where}") from raised
+        raised.__traceback__ = raised.__context__ = None
+        seen.append(raised)
 
     def follow() -> None:
         while True:
             try:
+                if inside and client._inside is None:
+                    client.__enter__()
                 for event in client:
                     got.append(event.id)
                 client.close()
@@ -391,9 +399,9 @@ def interrupted(url: str, options: dict[str, Any], places: list[int], kind: str)
             except BaseException as raised:
                 note(raised)
 
-    with nothing_left():
-        client = sse.connect(url, **options)
-        signals = Signals(places, error)
+    with nothing_left() as where:
+        client = sse.connect(url, retry_interval=1, **options)
+        signals = Signals(places, error, where)
         with signals:
             while True:
                 try:
@@ -405,8 +413,8 @@ def interrupted(url: str, options: dict[str, Any], places: list[int], kind: str)
                     note(raised)
         client.close()
         client = None
-    if len(seen) != len(signals.raised):
-        raise Wrong(f"raised {signals.raised}, came out {seen}")
+    if seen[-1:] != signals.raised[-1:]:  # of two at nearly the same moment the second may be seen
+        raise Wrong(f"raised {signals.where}, came out {seen}")
     if kind == "closing" and seen:
         if got != [str(number + 1) for number in range(len(got))]:
             raise Wrong(f"events {got}")
@@ -449,16 +457,18 @@ class Cancellations:
                 self.asked += 1
                 self.where = f"{handle!r}"[:200]
         elif behind > 0 and self.again < 0 and not self.came:
-            waiter = getattr(self.task, "_fut_waiter", None)
-            if waiter is not None and not waiter.done():
+            waiter = self.task._fut_waiter  # anyio looks at it, too
+            if not isinstance(waiter, asyncio.Future) or not waiter.done():
                 self.task.cancel()
 
     def __exit__(self, *exception: object) -> None:
         self.patch.stop()
 
 
-def cancelled(url: str, options: dict[str, Any], first: int, again: int) -> Cancellations:
-    """A run of the asynchronous client whose task is cancelled."""
+def cancelled(
+    url: str, options: dict[str, Any], first: int, again: int, inside: bool
+) -> Cancellations:
+    """A run of the asynchronous client, inside of `with` or not, whose task is cancelled."""
     got: list[str] = []
     cancellations = Cancellations(first, again)
 
@@ -466,6 +476,8 @@ def cancelled(url: str, options: dict[str, Any], first: int, again: int) -> Canc
         cancellations.task = asyncio.current_task()
         while True:
             try:
+                if inside and client._inside is None:
+                    await client.__aenter__()
                 async for event in client:
                     got.append(event.id)
                 await client.close()
@@ -474,7 +486,7 @@ def cancelled(url: str, options: dict[str, Any], first: int, again: int) -> Canc
                 cancellations.came += 1
 
     async def main() -> None:
-        client = sse.async_connect(url, **options)
+        client = sse.async_connect(url, retry_interval=1, **options)
         task = asyncio.ensure_future(follow(client))
         await asyncio.wait([task])
         cancellations.task = None
@@ -521,24 +533,28 @@ def signal_points(
     url: str, options: dict[str, Any], stride: int, start: int
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     _watch_instructions()
-    every = interrupted(url, options, [0], "custom").count
+    every = interrupted(url, options, [], "custom", True).count
     for number, place in enumerate(range(1 + start % stride, every + 1, stride)):
-        kind = KINDS[number % len(KINDS)]
-        yield f"signal {place} {kind}", partial(interrupted, url, options, [place], kind)
+        inside = number % 2 == 0
+        kind = KINDS[number // 2 % len(KINDS)]
+        run = partial(interrupted, url, options, [place], kind, inside)
+        yield f"signal {place} {kind} inside={inside}", run
         places = [place, place + 1 + number % 97]
-        kind = KINDS[number // 2 % (len(KINDS) - 1)]
-        yield f"signals {places} {kind}", partial(interrupted, url, options, places, kind)
+        kind = KINDS[number // 4 % (len(KINDS) - 1)]
+        run = partial(interrupted, url, options, places, kind, inside)
+        yield f"signals {places} {kind} inside={inside}", run
 
 
 def cancel_points(
     url: str, options: dict[str, Any], stride: int, start: int
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
-    every = cancelled(url, options, 0, 0).count
+    every = cancelled(url, options, 0, 0, True).count
     for number, first in enumerate(range(1 + start % stride, every + 1, stride)):
-        yield f"cancelled {first}", partial(cancelled, url, options, first, 0)
-        yield f"cancelled as anyio does {first}", partial(cancelled, url, options, first, -1)
-        for again in AGAIN if stride == 1 else (AGAIN[number % len(AGAIN)],):
-            yield f"cancelled {first} +{again}", partial(cancelled, url, options, first, again)
+        for inside in (True, False):
+            again = AGAIN if stride == 1 else (AGAIN[number % len(AGAIN)],)
+            for more in (0, -1, *again):
+                run = partial(cancelled, url, options, first, more, inside)
+                yield f"cancelled {first} {more:+} inside={inside}", run
 
 
 def points(
