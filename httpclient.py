@@ -25,17 +25,8 @@ import select
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from errno import (
-    EAGAIN,
-    EINPROGRESS,
-    EINTR,
-    EMFILE,
-    ENFILE,
-    ENOBUFS,
-    ENOMEM,
-    EWOULDBLOCK,
-    errorcode,
-)
+from errno import EAGAIN, EINPROGRESS, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, EWOULDBLOCK
+from errno import errorcode
 from functools import partial
 from itertools import repeat
 from math import inf
@@ -70,6 +61,13 @@ if TYPE_CHECKING:
         uds: str | os.PathLike[str] | None
         follow_redirects: bool
         max_redirects: int
+
+else:  # what the annotations below mean to typing.get_type_hints() and to checks at run time
+    Any = _Options = object
+
+    class Unpack:
+        def __class_getitem__(cls, options):
+            return options
 
 
 __all__ = [
