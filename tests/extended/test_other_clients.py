@@ -730,7 +730,7 @@ class TestPlainResponses:
 
 @pytest.mark.parametrize("thing", [None, 5, ["data: 1", ""], "data: 1"])
 def test_what_is_no_answer(thing: Any) -> None:
-    with pytest.raises(TypeError, match="requests.*httpx"):
+    with pytest.raises(TypeError, match=r"requests.*httpx"):
         EventSource.from_response(thing)
 
 
