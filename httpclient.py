@@ -21,7 +21,6 @@ import re
 import socket
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from errno import EINPROGRESS, EWOULDBLOCK
-from functools import partial
 from math import inf
 from struct import pack
 from threading import RLock
@@ -2191,6 +2190,8 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     Raises `TypeError` that says what to give instead: for a class in the place of its instance,
     for what is for the other world, for a bare ASGI or WSGI application, for what is not callable.
     """
+    from functools import partial
+
     name, world, send = _recognized(client)
     if world is None and not callable(client):
         raise TypeError(f"transport= takes {_CHOICE[asynchronous]} transport(method, url, *, "
