@@ -526,17 +526,17 @@ class ASGI(AsyncWorld):
 
         app = App(respond)
         with self.assertRaisesRegex(RequestTimeout, "no answer in time"):
-            self.run_async(ASGITransport(app)("GET", URL, timeout=0.05))
+            self.run_async(ASGITransport(app)("GET", URL, timeout=0.5))
         self.assertEqual((len(app.scopes), app.running), (2, 0))
 
     def test_timeout_ends_with_the_head(self) -> None:
         async def respond(scope: Message, receive: Receive, send: Send) -> None:
             await send(start())
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.5)
             await send(body("data: a\n\n", more=False))
 
         async def main() -> bytes:
-            async with await ASGITransport(App(respond))("GET", URL, timeout=0.04) as response:
+            async with await ASGITransport(App(respond))("GET", URL, timeout=0.4) as response:
                 content: bytes = await response.aread()
                 return content
 
