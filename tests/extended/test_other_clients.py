@@ -366,6 +366,14 @@ class TestTransport:
             library.follow(url, retry_interval=1, max_retries=3)
         assert getattr(caught.value, "retries", 0) == 0
 
+    def test_too_many_redirects_are_an_error_at_once(self, library: Library) -> None:
+        moved = answer(b"", "Location: /", "Connection: close", status="302 Found")
+        with Server(moved, repeat=True) as server:
+            with pytest.raises(Exception) as caught:
+                library.follow(server.url, retry_interval=1)
+        assert "redirect" in f"{type(caught.value).__name__} {caught.value}".lower()
+        assert len(server.requests) < 40
+
     def test_status(self, library: Library) -> None:
         with Server(answer("no such feed", status="404 Not Found")) as server:
             with pytest.raises(SSEHTTPError, match="no such feed") as caught:
@@ -512,6 +520,24 @@ class TestWhatClientsBring:
         assert server.requests[0].header("Authorization") == "Basic dXNlcjpwYXNzd29yZA=="
         assert server.requests[0].header("Cookie") == "a=b"
         assert seen == [200]
+
+    def test_what_their_hooks_make_of_a_status(self) -> None:
+        """It reaches the caller as it is, and is not tried again."""
+        requests, aiohttp = imported("requests"), imported("aiohttp")
+
+        async def main(url: str) -> None:
+            async with aiohttp.ClientSession(raise_for_status=True) as session:
+                async with async_connect(url, transport=session, max_retries=3):
+                    pass
+
+        missing = answer("no such feed", "Connection: close", status="404 Not Found")
+        with Server(missing, missing) as server, requests.Session() as session:
+            session.hooks["response"].append(lambda response, **_: response.raise_for_status())
+            with pytest.raises(requests.HTTPError, match="404"):
+                connect(server.url, transport=session, max_retries=3).__enter__()
+            with pytest.raises(aiohttp.ClientResponseError, match="404"):
+                asyncio.run(main(server.url))
+        assert len(server.requests) == 2
 
     def test_base_url_and_headers_of_aiohttp(self) -> None:
         aiohttp = imported("aiohttp")
