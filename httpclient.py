@@ -2490,7 +2490,8 @@ class WSGITransport:
         timeout: float | None = None,
     ) -> Response:  # fmt: skip
         expires = None if timeout is None else monotonic() + timeout
-        exchange = Exchange(uds="")  # as with a Unix socket, no other origin can be reached
+        exchange = Exchange()
+        exchange._uds = ""  # as with a Unix socket, no other origin can be reached
         exchange._application = lambda request: _WSGIWire(self.app, request, expires)
         response: Response = _run(exchange.open(Request(method, url, headers, content)))
         return response
@@ -2619,7 +2620,8 @@ class ASGITransport:
         import asyncio
 
         expires = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        exchange = AsyncExchange(uds="")  # as with a Unix socket, no other origin can be reached
+        exchange = AsyncExchange()
+        exchange._uds = ""  # as with a Unix socket, no other origin can be reached
         exchange._application = lambda request: self._wire(request, expires)
         request = Request(method, url, headers, content)
         return await exchange.open(request)  # type: ignore[no-any-return]
@@ -2775,8 +2777,9 @@ class _ASGIWire:
         self.interrupt()
 
     def error(self) -> BaseException | None:
-        """What the application, which has ended, raised."""
-        return None if self._task.cancelled() else self._task.exception()
+        """What the application raised, if it has ended."""
+        ended = self._task.done() and not self._task.cancelled()
+        return self._task.exception() if ended else None
 
     def check(self) -> None:
         error = self.error()
@@ -2894,6 +2897,8 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     Raises `TypeError` that says what to give instead: for a class in the place of its instance,
     for what is for the other world, for a bare ASGI or WSGI application, for what is not callable.
     """
+    from functools import partial
+
     name, world, send = _recognized(client)
     if world is None and not callable(client):
         raise TypeError(f"transport= takes {_CHOICE[asynchronous]} transport(method, url, *, "
