@@ -180,16 +180,15 @@ _URL = re.compile(
 _UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")
 # Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-# Header lines that are for this client to set
-_OURS = {
-    "connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade",
-}  # fmt: skip
-# Header lines that another origin may see
-_HARMLESS = {
-    "accept", "accept-encoding", "accept-language", "cache-control", "content-type",
-    "last-event-id", "user-agent",
-}  # fmt: skip
+# Header lines that are for this client to set, and those that another origin may see
+_OURS = set(
+    "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding"
+    " upgrade".split()
+)
+_HARMLESS = set(
+    "accept accept-encoding accept-language cache-control content-type last-event-id"
+    " user-agent".split()
+)
 
 
 class URL:
@@ -645,8 +644,9 @@ class ResponseParser:
     decoder has to say, only after all that came before it was read. Memory is bounded by what is
     fed at a time.
 
-    One reader after the other (`_Head`, then one for the framing of the body, chosen once) takes
-    from `unread` what it can use, and leaves there what it has to see again.
+    One reader after the other (`_Head`, then the one for the framing of the body, chosen once) is
+    given `unread`, and returns what it makes of that and what it has to see again. The `read` of a
+    framing is told, too, whether the connection is closed; `finished`: it has read the whole body.
     """
 
     __slots__ = (
@@ -764,7 +764,7 @@ class _Head:
         """
         tunnel = self._method == "CONNECT" and status < 300
         if self._method == "HEAD" or status in (204, 304) or tunnel:
-            return _NoBody()
+            return _Length(0)
         codings = set(_listed(headers, "transfer-encoding")) - {"identity"}
         if codings == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
             return _Chunked()
@@ -780,19 +780,6 @@ class _Head:
         return _Length(int(length))
 
 
-class _NoBody:
-    """Reads a body that is not there, and shows how the readers of other framings are used.
-
-    `read` takes what has arrived, and whether that was all; it returns what of it is the body, and
-    what it has to see again when more has arrived. `finished` tells that the body is complete.
-    """
-
-    finished = True
-
-    def read(self, buffer: bytes, closed: bool) -> tuple[bytes, bytes]:
-        return b"", b""
-
-
 class _UntilClose:
     """Reads a body that ends with the connection."""
 
@@ -804,7 +791,7 @@ class _UntilClose:
 
 
 class _Length:
-    """Reads a body whose length was told."""
+    """Reads a body of known length, such as 0."""
 
     def __init__(self, length: int) -> None:
         self.left = length  # bytes to come
