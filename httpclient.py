@@ -1111,8 +1111,10 @@ def _shut_down(sock: socket.socket) -> None:
 
 
 class _Closed(ConnectError):
-    def __init__(self, message: str = "the connection was closed") -> None:
-        super().__init__(message)  # whose argument is what a pickled copy is made with
+    """The connection was ended by us."""
+
+    def __init__(self, text: str = "the connection was closed") -> None:
+        super().__init__(text)
 
 
 class _BlockingWire:
