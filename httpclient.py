@@ -563,28 +563,37 @@ class Headers(Mapping[str, str]):
     tells them apart.
     """
 
-    __slots__ = ("_by_name", "_lines")
+    __slots__ = ("_lines", "_values")
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         self._lines = tuple(lines)
-        self._by_name: dict[str, list[tuple[str, str]]] = {}
-        for line in self._lines:
-            self._by_name.setdefault(line[0].lower(), []).append(line)
+        self._values: dict[str, list[str]] | None = None  # by names in small letters, see __iter__
 
     def get_list(self, name: str) -> list[str]:
         """The value of each line of this name, in any case; none is an empty list."""
-        return [value for _, value in self._by_name.get(name.lower(), ())]
+        name = name.lower()
+        if self._values is not None:
+            return [*self._values.get(name, ())]
+        return [value for key, value in self._lines if key.lower() == name]
 
     def __getitem__(self, name: str) -> str:
-        if name.lower() not in self._by_name:
+        values = self.get_list(name)
+        if not values:
             raise KeyError(name)
-        return ", ".join(self.get_list(name))
+        return ", ".join(values)
 
     def __iter__(self) -> Iterator[str]:
-        return (lines[0][0] for lines in self._by_name.values())
+        """Who iterates asks for each value next, as dict() does; so this prepares for it."""
+        names: dict[str, str] = {}
+        values: dict[str, list[str]] = {}
+        for key, value in self._lines:
+            names.setdefault(key.lower(), key)
+            values.setdefault(key.lower(), []).append(value)
+        self._values = values
+        return iter(names.values())
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len({key.lower() for key, _ in self._lines})
 
     def items(self) -> Any:
         """Every line, in the order received."""
