@@ -1716,7 +1716,11 @@ class _Answer:
 
 
 class Response(_Answer):
-    """An answer whose body arrives when asked for, once; a context manager."""
+    """An answer whose body arrives when asked for, once; a context manager.
+
+    `status_code`, `reason`, `http_version`, `headers`; `url`, the final one; `hops`, the URLs that
+    led there, and `via`, the proxy that may have given the answer itself.
+    """
 
     def iter_bytes(self) -> Iterator[bytes]:
         """The decoded body in pieces as they arrive: once, or, if it was read and so is kept, as
@@ -1862,10 +1866,11 @@ class Exchange:
         except RequestTimeout as error:
             raise RequestTimeout(f"{route.name}: {error}") from error
         except OSError as error:
-            if isinstance(error, ProtocolError) and route.proxy is not None:
-                # Whether asked for http or https: what does not speak HTTP is no proxy, and to ask
-                # it again does not help.
-                raise route.proxy_failed(f"failed: {error}", fatal=True) from error
+            if type(error) in (ConnectError, ProtocolError) and route.proxy is not None:
+                # The same whether asked for http or https. What does not speak HTTP is no proxy,
+                # and to ask it again does not help.
+                fatal = isinstance(error, ProtocolError)
+                raise route.proxy_failed(f"failed: {error}", fatal) from error
             if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
                 raise
             raise route.failed(_reason(error)) from error
