@@ -192,16 +192,15 @@ _URL = re.compile(
 _UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")
 # Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-# Header lines that are for this client to set
-_OURS = {
-    "connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade",
-}  # fmt: skip
-# Header lines that another origin may see
-_HARMLESS = {
-    "accept", "accept-encoding", "accept-language", "cache-control", "content-type",
-    "last-event-id", "user-agent",
-}  # fmt: skip
+# Header lines that are for this client to set, and those that another origin may see
+_OURS = set(
+    "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding"
+    " upgrade".split()
+)
+_HARMLESS = set(
+    "accept accept-encoding accept-language cache-control content-type last-event-id"
+    " user-agent".split()
+)
 
 
 class URL:
@@ -576,28 +575,37 @@ class Headers(Mapping[str, str]):
     tells them apart.
     """
 
-    __slots__ = ("_by_name", "_lines")
+    __slots__ = ("_lines", "_values")
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         self._lines = tuple(lines)
-        self._by_name: dict[str, list[tuple[str, str]]] = {}
-        for line in self._lines:
-            self._by_name.setdefault(line[0].lower(), []).append(line)
+        self._values: dict[str, list[str]] | None = None  # by names in small letters, see __iter__
 
     def get_list(self, name: str) -> list[str]:
         """The value of each line of this name, in any case; none is an empty list."""
-        return [value for _, value in self._by_name.get(name.lower(), ())]
+        name = name.lower()
+        if self._values is not None:
+            return [*self._values.get(name, ())]
+        return [value for key, value in self._lines if key.lower() == name]
 
     def __getitem__(self, name: str) -> str:
-        if name.lower() not in self._by_name:
+        values = self.get_list(name)
+        if not values:
             raise KeyError(name)
-        return ", ".join(self.get_list(name))
+        return ", ".join(values)
 
     def __iter__(self) -> Iterator[str]:
-        return (lines[0][0] for lines in self._by_name.values())
+        """Who iterates asks for each value next, as dict() does; so this prepares for it."""
+        names: dict[str, str] = {}
+        values: dict[str, list[str]] = {}
+        for key, value in self._lines:
+            names.setdefault(key.lower(), key)
+            values.setdefault(key.lower(), []).append(value)
+        self._values = values
+        return iter(names.values())
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len({key.lower() for key, _ in self._lines})
 
     def items(self) -> Any:
         """Every line, in the order received."""
@@ -657,8 +665,9 @@ class ResponseParser:
     decoder has to say, only after all that came before it was read. Memory is bounded by what is
     fed at a time.
 
-    One reader after the other (`_Head`, then one for the framing of the body, chosen once) takes
-    from `unread` what it can use, and leaves there what it has to see again.
+    One reader after the other (`_Head`, then the one for the framing of the body, chosen once) is
+    given `unread`, and returns what it makes of that and what it has to see again. The `read` of a
+    framing is told, too, whether the connection is closed; `finished`: it has read the whole body.
     """
 
     __slots__ = (
@@ -776,7 +785,7 @@ class _Head:
         """
         tunnel = self._method == "CONNECT" and status < 300
         if self._method == "HEAD" or status in (204, 304) or tunnel:
-            return _NoBody()
+            return _Length(0)
         codings = set(_listed(headers, "transfer-encoding")) - {"identity"}
         if codings == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
             return _Chunked()
@@ -792,19 +801,6 @@ class _Head:
         return _Length(int(length))
 
 
-class _NoBody:
-    """Reads a body that is not there, and shows how the readers of other framings are used.
-
-    `read` takes what has arrived, and whether that was all; it returns what of it is the body, and
-    what it has to see again when more has arrived. `finished` tells that the body is complete.
-    """
-
-    finished = True
-
-    def read(self, buffer: bytes, closed: bool) -> tuple[bytes, bytes]:
-        return b"", b""
-
-
 class _UntilClose:
     """Reads a body that ends with the connection."""
 
@@ -816,7 +812,7 @@ class _UntilClose:
 
 
 class _Length:
-    """Reads a body whose length was told."""
+    """Reads a body of known length, such as 0."""
 
     def __init__(self, length: int) -> None:
         self.left = length  # bytes to come
@@ -2034,7 +2030,11 @@ class _Answer:
 
 
 class Response(_Answer):
-    """An answer whose body arrives when asked for, once; a context manager."""
+    """An answer whose body arrives when asked for, once; a context manager.
+
+    `status_code`, `reason`, `http_version`, `headers`; `url`, the final one; `hops`, the URLs that
+    led there, and `via`, the proxy that may have given the answer itself.
+    """
 
     def iter_bytes(self) -> Iterator[bytes]:
         """The decoded body in pieces as they arrive: once, or, if it was read and so is kept, as
@@ -2185,10 +2185,11 @@ class Exchange:
                 raise
             if isinstance(error, RequestTimeout):
                 raise RequestTimeout(f"{route.name}: {error}") from error
-            if isinstance(error, ProtocolError) and route.proxy is not None:
-                # Whether asked for http or https: what does not speak HTTP is no proxy, and to ask
-                # it again does not help.
-                raise route.proxy_failed(f"failed: {error}", fatal=True) from error
+            if type(error) in (ConnectError, ProtocolError) and route.proxy is not None:
+                # The same whether asked for http or https. What does not speak HTTP is no proxy,
+                # and to ask it again does not help.
+                fatal = isinstance(error, ProtocolError)
+                raise route.proxy_failed(f"failed: {error}", fatal) from error
             if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
                 raise
             raise route.failed(_reason(error)) from error
