@@ -1366,9 +1366,6 @@ class _AsyncWire:
     # What the protocol calls.
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
-        if self.expires is not None:
-            self._until = self.expires
-            self._start_timer()
         if uds is not None:
             addresses: list[Any] = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
         else:
@@ -1487,6 +1484,9 @@ class _AsyncWire:
     async def _woken(self) -> None:
         """Wait for news of a connect; raise what ended the wire."""
         self._raise_end()
+        self._until = inf if self.expires is None else self.expires
+        if self._until < self._due:
+            self._start_timer()
         await self._wakeup
         self._raise_end()
 
