@@ -994,7 +994,7 @@ def _context(verify: Any) -> ssl.SSLContext:
 
     if isinstance(verify, ssl.SSLContext):
         if verify.protocol == ssl.PROTOCOL_TLS_SERVER:
-            raise InvalidRequestError("verify is an ssl.SSLContext for servers: PROTOCOL_TLS_SERVER")
+            raise InvalidRequestError("verify is an SSLContext for servers: PROTOCOL_TLS_SERVER")
         return verify
     if not isinstance(verify, (bool, str, os.PathLike)):
         raise TypeError("verify: True, False, the path of a CA file or directory, or an SSLContext")
@@ -1050,8 +1050,8 @@ def _missing_authorities() -> str:
     paths = ssl.get_default_verify_paths()
     try:
         if paths.cafile is None and not (paths.capath and os.listdir(paths.capath)):
-            where = f"{paths.openssl_cafile} and {paths.openssl_capath}"
-            return f"no CA certificates at all: neither {where} hold any; SSL_CERT_FILE names others"
+            where = f"neither {paths.openssl_cafile} nor {paths.openssl_capath} holds any"
+            return f"no CA certificates at all: {where}; SSL_CERT_FILE can name a file"
     except OSError:
         pass  # a directory that cannot be read; the message that there is will do
     return "verify= takes the file of the CA that signed it"
@@ -1114,11 +1114,11 @@ class _TLS:
             if 18 <= error.verify_code <= 21:  # self-signed, or its issuer is not known
                 why += f" [{_missing_authorities()}]"
             elif 80 <= error.verify_code <= 93:  # OpenSSL's X509_V_FLAG_X509_STRICT
-                why += (" [the strict checks of Python 3.13 and later: have it made anew, or pass "
-                        "verify=context with context.verify_flags &= ~ssl.VERIFY_X509_STRICT]")  # fmt: skip
+                why += " [Python 3.13 and later check strictly: have it made anew, or pass an "
+                why += "SSLContext with context.verify_flags &= ~ssl.VERIFY_X509_STRICT]"
             return CertificateError(f"the certificate of {name} was not accepted: {why}")
         if re.search("ALERT.*(CERTIFICATE|UNKNOWN.CA)", str(error), re.IGNORECASE):
-            why = f"{error.reason or error} [verify= takes an ssl.SSLContext with load_cert_chain()]"
+            why = f"{error.reason or error} [verify= takes an SSLContext with load_cert_chain()]"
             return CertificateError(f"{name} wants a client certificate that it accepts: {why}")
         return None
 
@@ -1161,7 +1161,7 @@ class _TLS:
         return self._end
 
     def _told(self) -> HTTPClientError:
-        """The error that ended it, once: when it was raised, its traceback refers to this object."""
+        """The error that ended it, once: its traceback will refer to this object."""
         error, self._end = self._end, None
         return error  # type: ignore[return-value]
 
@@ -1172,7 +1172,7 @@ class _TLS:
         await self._flush()
 
     def _in_hand(self) -> bool:
-        """Is there something to be told before the wire is asked? What came with the handshake, an end."""
+        """Is there something before what the wire has: what came with the handshake, an end?"""
         return self._incoming.pending > 0 or self._end is not None
 
     async def recv(self) -> bytes:
@@ -1221,11 +1221,12 @@ _TICK = max(0.001, get_clock_info("monotonic").resolution)
 _CONNECTING = {EINPROGRESS, EINTR, EWOULDBLOCK if os.name == "nt" else EINPROGRESS}
 _OPTIMIZED, _VARARGS = 0x01, 0x04  # of inspect, which is costly to import
 _SCARCE = {EMFILE, ENFILE, ENOMEM, ENOBUFS}  # a lack that passes
-_SETTINGS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
-    (socket.IPPROTO_TCP, getattr(socket, name), value)
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-    if hasattr(socket, name)
-]  # no delay; probes that find out within 2 minutes when the peer, or a NAT on the way, has gone
+_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+# No delay; and probes that find out within 2 minutes when the peer, or a NAT on the way, has gone.
+_SETTINGS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *((socket.IPPROTO_TCP, getattr(socket, n), _PROBES[n]) for n in _PROBES if hasattr(socket, n)),
+]  # fmt: skip
 
 
 def _from_handler(error: BaseException) -> bool:
@@ -1261,10 +1262,16 @@ def _system_error(number: int) -> OSError:
     return OSError(number, getattr(socket, "errorTab", {}).get(number) or os.strerror(number))
 
 
+def _too_late(wire: Any) -> RequestTimeout:
+    if wire.expires is None:
+        return RequestTimeout(f"silence for {wire.idle:.1f} seconds")
+    return RequestTimeout("no answer in time (timeout)")
+
+
 def _tune(sock: socket.socket) -> None:
-    for level, option, value in _SETTINGS if sock.family in (socket.AF_INET, socket.AF_INET6) else ():
+    for setting in _SETTINGS if sock.family in (socket.AF_INET, socket.AF_INET6) else ():
         try:
-            sock.setsockopt(level, option, value)
+            sock.setsockopt(*setting)
         except OSError as error:  # an option that this system does not have
             if not _lost(error):
                 raise
@@ -1407,8 +1414,9 @@ class _BlockingWire:
             elif monotonic() < until:
                 sleep(_SHORT)
             else:
-                raise RequestTimeout("no answer in time (timeout)")
-        self._receive = map(self._arrived.__setitem__, repeat(0), iter(partial(sock.recv, _READ), None))
+                raise _too_late(self)
+        received = iter(partial(sock.recv, _READ), None)
+        self._receive = map(self._arrived.__setitem__, repeat(0), received)
 
     def _limit(self) -> float:
         """The moment until which to wait for something to receive."""
@@ -1428,10 +1436,7 @@ class _BlockingWire:
             if ready or self.closed or self._stopped:
                 return ready
             if left <= 0:
-                silence = self.expires is None
-                raise RequestTimeout(
-                    f"silence for {self.idle:.1f} seconds" if silence else "no answer in time (timeout)"
-                )
+                raise _too_late(self)
 
     async def send(self, data: bytes) -> None:
         self.send_now(data)
@@ -1509,7 +1514,8 @@ class _BlockingWire:
         if not _QUICK:
             return False
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, pack("@ll", 0, int(_MOMENT * 1e6)))
+            moment = pack("@ll", 0, int(_MOMENT * 1e6))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, moment)
             sock.setblocking(True)
         except OSError as error:
             if not _lost(error):
@@ -1558,13 +1564,16 @@ class _Wakeup:
     `get_loop`, `add_done_callback`, `result` and `cancel`.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_current_task", "_loop")
+    __slots__ = (
+        "_asyncio_future_blocking", "_callback", "_context", "_current_task", "_loop", "_nested",
+    )  # fmt: skip
 
     def __init__(self, loop: Any) -> None:
         from asyncio import current_task
 
         self._current_task = current_task
         self._loop = loop
+        self._nested = hasattr(loop, "_nest_patched")  # nest_asyncio: tasks may run the loop
         self._asyncio_future_blocking = False
         self._callback: Any = None  # of the task that waits
         self._context: Any = None
@@ -1581,12 +1590,13 @@ class _Wakeup:
     def now(self) -> None:
         """Run the task that waits. To be called by the loop alone."""
         callback = self._callback
-        if callback is not None:
-            if self._current_task(self._loop) is None:
-                self._callback = None
-                self._context.run(callback, self)
-            else:  # with nest_asyncio, a task may run the loop
-                self.soon()
+        if callback is None:
+            return
+        if self._nested or self._current_task(self._loop) is not None:
+            self.soon()  # what runs this, or another task, could not be entered twice
+        else:
+            self._callback = None
+            self._context.run(callback, self)
 
     def soon(self) -> None:
         """Have the loop run the task in its next turn."""
@@ -1608,6 +1618,9 @@ class _Wakeup:
         return False
 
 
+_abandoned: list[Any] = []  # transports that must not be finalized
+
+
 class _AsyncWire:
     """A connection on asyncio, for one task, which others may end. It is its own protocol, without
     the base class, so that asyncio is not loaded for the sake of it.
@@ -1616,8 +1629,10 @@ class _AsyncWire:
     timer could cancel: a cancellation that it sees is the caller's.
     """
 
-    __slots__ = ("_buffer", "_due", "_end", "_loop", "_paused", "_process", "_sock", "_timer",
-                 "_transport", "_until", "_wakeup", "closed", "expires", "idle", "whole")  # fmt: skip
+    __slots__ = (
+        "_buffer", "_due", "_end", "_loop", "_paused", "_process", "_sock", "_timer", "_transport",
+        "_until", "_wakeup", "closed", "expires", "idle", "whole",
+    )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
         from asyncio import get_running_loop
@@ -1642,8 +1657,6 @@ class _AsyncWire:
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        if self.closed:  # meanwhile
-            transport.abort()
         if hasattr(transport, "max_size"):
             transport.max_size = _READ  # asyncio asks for so much that memory is mapped each time
 
@@ -1671,9 +1684,6 @@ class _AsyncWire:
     # What the protocol calls.
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
-        if self.expires is not None:
-            self._until = self.expires
-            self._start_timer()
         if uds is not None:
             addresses: list[Any] = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
         else:
@@ -1686,11 +1696,14 @@ class _AsyncWire:
         sock = await self._dial(addresses)
         try:
             await self._loop.create_connection(lambda: self, sock=sock)  # type: ignore[type-var]
-        except Exception:
-            sock.close()
+        except BaseException:
+            try:
+                sock.close()
+            except OSError:  # uvloop closes the descriptor, but not the socket
+                pass
             raise
         self._sock = sock
-        self._raise_end()
+        self._raise_end()  # and the caller releases the transport that there is now
 
     async def _resolve(self, host: str, port: int) -> list[Any]:
         look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
@@ -1709,7 +1722,7 @@ class _AsyncWire:
         failed, or the last one has had 250 ms (RFC 8305, 5).
         """
         nth = {address[0]: itertools.count() for address in addresses}
-        waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # families in turns (4)
+        waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # in turns (4)
         running: list[_Connecting] = []
         next_start, failure = 0.0, OSError("the name has no address")
         try:
@@ -1792,6 +1805,9 @@ class _AsyncWire:
     async def _woken(self) -> None:
         """Wait for news of a connect; raise what ended the wire."""
         self._raise_end()
+        self._until = inf if self.expires is None else self.expires
+        if self._until < self._due:
+            self._start_timer()
         await self._wakeup
         self._raise_end()
 
@@ -1803,7 +1819,7 @@ class _AsyncWire:
             raise _Closed
 
     def _told(self) -> BaseException:
-        """The error that ended it, once: when it was raised, its traceback refers to this wire."""
+        """The error that ended it, once: its traceback will refer to this wire."""
         error, self._end = self._end, None
         return error  # type: ignore[return-value]
 
@@ -1819,12 +1835,10 @@ class _AsyncWire:
             return
         if self._until - self._loop.time() > _TICK:
             self._start_timer()
-        elif not again:  # the process may have been stopped: let the loop look at the socket once more
+        elif not again:  # the process may have been stopped: let the loop look once more
             self._timer = self._loop.call_later(2 * _TICK, self._tick, True)
         else:
-            silence = self.expires is None
-            text = f"silence for {self.idle:.1f} seconds" if silence else "no answer in time (timeout)"
-            self._end = RequestTimeout(text)
+            self._end = _too_late(self)
             self.interrupt()
 
     def stop(self) -> None:
@@ -1844,10 +1858,12 @@ class _AsyncWire:
     def interrupt(self) -> None:
         self.closed, self._buffer = True, b""
         if self._left():  # nobody is there to close the socket, and the transport would warn of it
-            if self._sock is not None:
-                self._sock.close()
+            if self._sock is not None and self._sock.fileno() >= 0:
+                socket.close(self._sock.detach())  # whatever else refers to the socket
             if hasattr(self._transport, "_sock"):
                 self._transport._sock = None
+            elif self._transport is not None:
+                _abandoned.append(self._transport)  # uvloop's, whose finalizer asks the selector
             self._transport = None
             return
         if self._timer is not None:
@@ -2117,17 +2133,19 @@ class Exchange:
     _new_wire: Callable[..., Any] = _BlockingWire
     _new_response: Callable[..., Any] = Response
     _turn: Callable[..., Any] | None = None
-    _application: Callable[[Request], Any] | None = None  # in-process, what takes the place of a wire
+    _application: Callable[[Request], Any] | None = None  # in-process, makes what is for a wire
     via = ""  # the proxy whose answer this is
     _wire: Any = None
 
     def __init__(
-        self, verify: Any = True, proxy: str | None = None, uds: str | os.PathLike[str] | None = None,
-        follow_redirects: bool = True, idle_timeout: float | None = None, max_redirects: int = 20,
+        self, verify: Any = True, proxy: str | None = None,
+        uds: str | os.PathLike[str] | None = None, follow_redirects: bool = True,
+        idle_timeout: float | None = None, max_redirects: int = 20,
     ) -> None:  # fmt: skip
         if uds is not None and not hasattr(socket, "AF_UNIX"):
             raise InvalidRequestError("uds: this system, or its Python, has no Unix sockets")
-        self._verify, self._proxy, self._uds = verify, proxy, None if uds is None else os.fspath(uds)
+        self._verify, self._proxy = verify, proxy
+        self._uds = None if uds is None else os.fspath(uds)
         self._max_redirects = max_redirects if follow_redirects else -1
         self._idle = idle_timeout
         self._stream: Any = None  # the wire, or TLS over it
@@ -2211,14 +2229,12 @@ class Exchange:
         return parser
 
     async def read(self) -> bytes:
-        """The next piece of the body, as it arrives; `b""` at the end, when the connection is closed
-        already.
-        """
+        """The next piece of the body, as it arrives; `b""` at the end, after the connection's."""
         parser, data = self._parser, None
         try:
             if parser.pending:
                 if parser.coding and self._turn is not None:
-                    await self._turn()  # little that is received may be decoded for long: let others run
+                    await self._turn()  # little may be decoded for long: let others run
                 data = parser.read()
             while data is None:
                 data = parser.receive(await self._stream.recv())
@@ -2257,7 +2273,7 @@ class Exchange:
         self._wire.expires = None if seconds is None else self._now() + seconds
 
     def stop(self) -> None:
-        """Let reads end after what has arrived; before the head of the answer, the same as `interrupt`."""
+        """Let reads end after what has arrived; before the answer's head, as `interrupt`."""
         wire = self._wire
         if self._parser is None:
             self.interrupt()
@@ -2279,8 +2295,8 @@ class Exchange:
 
 
 class AsyncExchange(Exchange):
-    """The same on asyncio; `interrupt` and `stop` are for other tasks of the same loop, and for signal
-    handlers.
+    """The same on asyncio; `interrupt` and `stop` are for the loop's thread: for other tasks and
+    signal handlers.
     """
 
     _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, staticmethod(_pause)
