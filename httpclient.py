@@ -25,17 +25,8 @@ import select
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from errno import (
-    EAGAIN,
-    EINPROGRESS,
-    EINTR,
-    EMFILE,
-    ENFILE,
-    ENOBUFS,
-    ENOMEM,
-    EWOULDBLOCK,
-    errorcode,
-)
+from errno import EAGAIN, EINPROGRESS, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, EWOULDBLOCK
+from errno import errorcode
 from functools import partial
 from itertools import repeat
 from math import inf
@@ -70,6 +61,13 @@ if TYPE_CHECKING:
         uds: str | os.PathLike[str] | None
         follow_redirects: bool
         max_redirects: int
+
+else:  # what the annotations below mean to typing.get_type_hints() and to checks at run time
+    Any = _Options = object
+
+    class Unpack:
+        def __class_getitem__(cls, options):
+            return options
 
 
 __all__ = [
@@ -194,16 +192,15 @@ _URL = re.compile(
 _UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")
 # Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-# Header lines that are for this client to set
-_OURS = {
-    "connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade",
-}  # fmt: skip
-# Header lines that another origin may see
-_HARMLESS = {
-    "accept", "accept-encoding", "accept-language", "cache-control", "content-type",
-    "last-event-id", "user-agent",
-}  # fmt: skip
+# Header lines that are for this client to set, and those that another origin may see
+_OURS = set(
+    "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding"
+    " upgrade".split()
+)
+_HARMLESS = set(
+    "accept accept-encoding accept-language cache-control content-type last-event-id"
+    " user-agent".split()
+)
 
 
 class URL:
@@ -578,28 +575,37 @@ class Headers(Mapping[str, str]):
     tells them apart.
     """
 
-    __slots__ = ("_by_name", "_lines")
+    __slots__ = ("_lines", "_values")
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         self._lines = tuple(lines)
-        self._by_name: dict[str, list[tuple[str, str]]] = {}
-        for line in self._lines:
-            self._by_name.setdefault(line[0].lower(), []).append(line)
+        self._values: dict[str, list[str]] | None = None  # by names in small letters, see __iter__
 
     def get_list(self, name: str) -> list[str]:
         """The value of each line of this name, in any case; none is an empty list."""
-        return [value for _, value in self._by_name.get(name.lower(), ())]
+        name = name.lower()
+        if self._values is not None:
+            return [*self._values.get(name, ())]
+        return [value for key, value in self._lines if key.lower() == name]
 
     def __getitem__(self, name: str) -> str:
-        if name.lower() not in self._by_name:
+        values = self.get_list(name)
+        if not values:
             raise KeyError(name)
-        return ", ".join(self.get_list(name))
+        return ", ".join(values)
 
     def __iter__(self) -> Iterator[str]:
-        return (lines[0][0] for lines in self._by_name.values())
+        """Who iterates asks for each value next, as dict() does; so this prepares for it."""
+        names: dict[str, str] = {}
+        values: dict[str, list[str]] = {}
+        for key, value in self._lines:
+            names.setdefault(key.lower(), key)
+            values.setdefault(key.lower(), []).append(value)
+        self._values = values
+        return iter(names.values())
 
     def __len__(self) -> int:
-        return len(self._by_name)
+        return len({key.lower() for key, _ in self._lines})
 
     def items(self) -> Any:
         """Every line, in the order received."""
@@ -659,8 +665,9 @@ class ResponseParser:
     decoder has to say, only after all that came before it was read. Memory is bounded by what is
     fed at a time.
 
-    One reader after the other (`_Head`, then one for the framing of the body, chosen once) takes
-    from `unread` what it can use, and leaves there what it has to see again.
+    One reader after the other (`_Head`, then the one for the framing of the body, chosen once) is
+    given `unread`, and returns what it makes of that and what it has to see again. The `read` of a
+    framing is told, too, whether the connection is closed; `finished`: it has read the whole body.
     """
 
     __slots__ = (
@@ -778,7 +785,7 @@ class _Head:
         """
         tunnel = self._method == "CONNECT" and status < 300
         if self._method == "HEAD" or status in (204, 304) or tunnel:
-            return _NoBody()
+            return _Length(0)
         codings = set(_listed(headers, "transfer-encoding")) - {"identity"}
         if codings == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
             return _Chunked()
@@ -794,19 +801,6 @@ class _Head:
         return _Length(int(length))
 
 
-class _NoBody:
-    """Reads a body that is not there, and shows how the readers of other framings are used.
-
-    `read` takes what has arrived, and whether that was all; it returns what of it is the body, and
-    what it has to see again when more has arrived. `finished` tells that the body is complete.
-    """
-
-    finished = True
-
-    def read(self, buffer: bytes, closed: bool) -> tuple[bytes, bytes]:
-        return b"", b""
-
-
 class _UntilClose:
     """Reads a body that ends with the connection."""
 
@@ -818,7 +812,7 @@ class _UntilClose:
 
 
 class _Length:
-    """Reads a body whose length was told."""
+    """Reads a body of known length, such as 0."""
 
     def __init__(self, length: int) -> None:
         self.left = length  # bytes to come
@@ -1000,7 +994,7 @@ def _context(verify: Any) -> ssl.SSLContext:
 
     if isinstance(verify, ssl.SSLContext):
         if verify.protocol == ssl.PROTOCOL_TLS_SERVER:
-            raise InvalidRequestError("verify is an ssl.SSLContext for servers: PROTOCOL_TLS_SERVER")
+            raise InvalidRequestError("verify is an SSLContext for servers: PROTOCOL_TLS_SERVER")
         return verify
     if not isinstance(verify, (bool, str, os.PathLike)):
         raise TypeError("verify: True, False, the path of a CA file or directory, or an SSLContext")
@@ -1056,8 +1050,8 @@ def _missing_authorities() -> str:
     paths = ssl.get_default_verify_paths()
     try:
         if paths.cafile is None and not (paths.capath and os.listdir(paths.capath)):
-            where = f"{paths.openssl_cafile} and {paths.openssl_capath}"
-            return f"no CA certificates at all: neither {where} hold any; SSL_CERT_FILE names others"
+            where = f"neither {paths.openssl_cafile} nor {paths.openssl_capath} holds any"
+            return f"no CA certificates at all: {where}; SSL_CERT_FILE can name a file"
     except OSError:
         pass  # a directory that cannot be read; the message that there is will do
     return "verify= takes the file of the CA that signed it"
@@ -1120,11 +1114,11 @@ class _TLS:
             if 18 <= error.verify_code <= 21:  # self-signed, or its issuer is not known
                 why += f" [{_missing_authorities()}]"
             elif 80 <= error.verify_code <= 93:  # OpenSSL's X509_V_FLAG_X509_STRICT
-                why += (" [the strict checks of Python 3.13 and later: have it made anew, or pass "
-                        "verify=context with context.verify_flags &= ~ssl.VERIFY_X509_STRICT]")  # fmt: skip
+                why += " [Python 3.13 and later check strictly: have it made anew, or pass an "
+                why += "SSLContext with context.verify_flags &= ~ssl.VERIFY_X509_STRICT]"
             return CertificateError(f"the certificate of {name} was not accepted: {why}")
         if re.search("ALERT.*(CERTIFICATE|UNKNOWN.CA)", str(error), re.IGNORECASE):
-            why = f"{error.reason or error} [verify= takes an ssl.SSLContext with load_cert_chain()]"
+            why = f"{error.reason or error} [verify= takes an SSLContext with load_cert_chain()]"
             return CertificateError(f"{name} wants a client certificate that it accepts: {why}")
         return None
 
@@ -1167,7 +1161,7 @@ class _TLS:
         return self._end
 
     def _told(self) -> HTTPClientError:
-        """The error that ended it, once: when it was raised, its traceback refers to this object."""
+        """The error that ended it, once: its traceback will refer to this object."""
         error, self._end = self._end, None
         return error  # type: ignore[return-value]
 
@@ -1178,7 +1172,7 @@ class _TLS:
         await self._flush()
 
     def _in_hand(self) -> bool:
-        """Is there something to be told before the wire is asked? What came with the handshake, an end."""
+        """Is there something before what the wire has: what came with the handshake, an end?"""
         return self._incoming.pending > 0 or self._end is not None
 
     async def recv(self) -> bytes:
@@ -1227,11 +1221,12 @@ _TICK = max(0.001, get_clock_info("monotonic").resolution)
 _CONNECTING = {EINPROGRESS, EINTR, EWOULDBLOCK if os.name == "nt" else EINPROGRESS}
 _OPTIMIZED, _VARARGS = 0x01, 0x04  # of inspect, which is costly to import
 _SCARCE = {EMFILE, ENFILE, ENOMEM, ENOBUFS}  # a lack that passes
-_SETTINGS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
-    (socket.IPPROTO_TCP, getattr(socket, name), value)
-    for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
-    if hasattr(socket, name)
-]  # no delay; probes that find out within 2 minutes when the peer, or a NAT on the way, has gone
+_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+# No delay; and probes that find out within 2 minutes when the peer, or a NAT on the way, has gone.
+_SETTINGS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *((socket.IPPROTO_TCP, getattr(socket, n), _PROBES[n]) for n in _PROBES if hasattr(socket, n)),
+]  # fmt: skip
 
 
 def _from_handler(error: BaseException) -> bool:
@@ -1267,10 +1262,16 @@ def _system_error(number: int) -> OSError:
     return OSError(number, getattr(socket, "errorTab", {}).get(number) or os.strerror(number))
 
 
+def _too_late(wire: Any) -> RequestTimeout:
+    if wire.expires is None:
+        return RequestTimeout(f"silence for {wire.idle:.1f} seconds")
+    return RequestTimeout("no answer in time (timeout)")
+
+
 def _tune(sock: socket.socket) -> None:
-    for level, option, value in _SETTINGS if sock.family in (socket.AF_INET, socket.AF_INET6) else ():
+    for setting in _SETTINGS if sock.family in (socket.AF_INET, socket.AF_INET6) else ():
         try:
-            sock.setsockopt(level, option, value)
+            sock.setsockopt(*setting)
         except OSError as error:  # an option that this system does not have
             if not _lost(error):
                 raise
@@ -1413,8 +1414,9 @@ class _BlockingWire:
             elif monotonic() < until:
                 sleep(_SHORT)
             else:
-                raise RequestTimeout("no answer in time (timeout)")
-        self._receive = map(self._arrived.__setitem__, repeat(0), iter(partial(sock.recv, _READ), None))
+                raise _too_late(self)
+        received = iter(partial(sock.recv, _READ), None)
+        self._receive = map(self._arrived.__setitem__, repeat(0), received)
 
     def _limit(self) -> float:
         """The moment until which to wait for something to receive."""
@@ -1434,10 +1436,7 @@ class _BlockingWire:
             if ready or self.closed or self._stopped:
                 return ready
             if left <= 0:
-                silence = self.expires is None
-                raise RequestTimeout(
-                    f"silence for {self.idle:.1f} seconds" if silence else "no answer in time (timeout)"
-                )
+                raise _too_late(self)
 
     async def send(self, data: bytes) -> None:
         self.send_now(data)
@@ -1515,7 +1514,8 @@ class _BlockingWire:
         if not _QUICK:
             return False
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, pack("@ll", 0, int(_MOMENT * 1e6)))
+            moment = pack("@ll", 0, int(_MOMENT * 1e6))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, moment)
             sock.setblocking(True)
         except OSError as error:
             if not _lost(error):
@@ -1564,13 +1564,16 @@ class _Wakeup:
     `get_loop`, `add_done_callback`, `result` and `cancel`.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_current_task", "_loop")
+    __slots__ = (
+        "_asyncio_future_blocking", "_callback", "_context", "_current_task", "_loop", "_nested",
+    )  # fmt: skip
 
     def __init__(self, loop: Any) -> None:
         from asyncio import current_task
 
         self._current_task = current_task
         self._loop = loop
+        self._nested = hasattr(loop, "_nest_patched")  # nest_asyncio: tasks may run the loop
         self._asyncio_future_blocking = False
         self._callback: Any = None  # of the task that waits
         self._context: Any = None
@@ -1587,12 +1590,13 @@ class _Wakeup:
     def now(self) -> None:
         """Run the task that waits. To be called by the loop alone."""
         callback = self._callback
-        if callback is not None:
-            if self._current_task(self._loop) is None:
-                self._callback = None
-                self._context.run(callback, self)
-            else:  # with nest_asyncio, a task may run the loop
-                self.soon()
+        if callback is None:
+            return
+        if self._nested or self._current_task(self._loop) is not None:
+            self.soon()  # what runs this, or another task, could not be entered twice
+        else:
+            self._callback = None
+            self._context.run(callback, self)
 
     def soon(self) -> None:
         """Have the loop run the task in its next turn."""
@@ -1614,6 +1618,9 @@ class _Wakeup:
         return False
 
 
+_abandoned: list[Any] = []  # transports that must not be finalized
+
+
 class _AsyncWire:
     """A connection on asyncio, for one task, which others may end. It is its own protocol, without
     the base class, so that asyncio is not loaded for the sake of it.
@@ -1622,8 +1629,10 @@ class _AsyncWire:
     timer could cancel: a cancellation that it sees is the caller's.
     """
 
-    __slots__ = ("_buffer", "_due", "_end", "_loop", "_paused", "_process", "_sock", "_timer",
-                 "_transport", "_until", "_wakeup", "closed", "expires", "idle", "whole")  # fmt: skip
+    __slots__ = (
+        "_buffer", "_due", "_end", "_loop", "_paused", "_process", "_sock", "_timer", "_transport",
+        "_until", "_wakeup", "closed", "expires", "idle", "whole",
+    )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
         from asyncio import get_running_loop
@@ -1648,8 +1657,6 @@ class _AsyncWire:
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        if self.closed:  # meanwhile
-            transport.abort()
         if hasattr(transport, "max_size"):
             transport.max_size = _READ  # asyncio asks for so much that memory is mapped each time
 
@@ -1677,9 +1684,6 @@ class _AsyncWire:
     # What the protocol calls.
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
-        if self.expires is not None:
-            self._until = self.expires
-            self._start_timer()
         if uds is not None:
             addresses: list[Any] = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
         else:
@@ -1692,11 +1696,14 @@ class _AsyncWire:
         sock = await self._dial(addresses)
         try:
             await self._loop.create_connection(lambda: self, sock=sock)  # type: ignore[type-var]
-        except Exception:
-            sock.close()
+        except BaseException:
+            try:
+                sock.close()
+            except OSError:  # uvloop closes the descriptor, but not the socket
+                pass
             raise
         self._sock = sock
-        self._raise_end()
+        self._raise_end()  # and the caller releases the transport that there is now
 
     async def _resolve(self, host: str, port: int) -> list[Any]:
         look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
@@ -1715,7 +1722,7 @@ class _AsyncWire:
         failed, or the last one has had 250 ms (RFC 8305, 5).
         """
         nth = {address[0]: itertools.count() for address in addresses}
-        waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # families in turns (4)
+        waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # in turns (4)
         running: list[_Connecting] = []
         next_start, failure = 0.0, OSError("the name has no address")
         try:
@@ -1798,6 +1805,9 @@ class _AsyncWire:
     async def _woken(self) -> None:
         """Wait for news of a connect; raise what ended the wire."""
         self._raise_end()
+        self._until = inf if self.expires is None else self.expires
+        if self._until < self._due:
+            self._start_timer()
         await self._wakeup
         self._raise_end()
 
@@ -1809,7 +1819,7 @@ class _AsyncWire:
             raise _Closed
 
     def _told(self) -> BaseException:
-        """The error that ended it, once: when it was raised, its traceback refers to this wire."""
+        """The error that ended it, once: its traceback will refer to this wire."""
         error, self._end = self._end, None
         return error  # type: ignore[return-value]
 
@@ -1825,12 +1835,10 @@ class _AsyncWire:
             return
         if self._until - self._loop.time() > _TICK:
             self._start_timer()
-        elif not again:  # the process may have been stopped: let the loop look at the socket once more
+        elif not again:  # the process may have been stopped: let the loop look once more
             self._timer = self._loop.call_later(2 * _TICK, self._tick, True)
         else:
-            silence = self.expires is None
-            text = f"silence for {self.idle:.1f} seconds" if silence else "no answer in time (timeout)"
-            self._end = RequestTimeout(text)
+            self._end = _too_late(self)
             self.interrupt()
 
     def stop(self) -> None:
@@ -1850,10 +1858,12 @@ class _AsyncWire:
     def interrupt(self) -> None:
         self.closed, self._buffer = True, b""
         if self._left():  # nobody is there to close the socket, and the transport would warn of it
-            if self._sock is not None:
-                self._sock.close()
+            if self._sock is not None and self._sock.fileno() >= 0:
+                socket.close(self._sock.detach())  # whatever else refers to the socket
             if hasattr(self._transport, "_sock"):
                 self._transport._sock = None
+            elif self._transport is not None:
+                _abandoned.append(self._transport)  # uvloop's, whose finalizer asks the selector
             self._transport = None
             return
         if self._timer is not None:
@@ -2036,7 +2046,11 @@ class _Answer:
 
 
 class Response(_Answer):
-    """An answer whose body arrives when asked for, once; a context manager."""
+    """An answer whose body arrives when asked for, once; a context manager.
+
+    `status_code`, `reason`, `http_version`, `headers`; `url`, the final one; `hops`, the URLs that
+    led there, and `via`, the proxy that may have given the answer itself.
+    """
 
     def iter_bytes(self) -> Iterator[bytes]:
         """The decoded body in pieces as they arrive: once, or, if it was read and so is kept, as
@@ -2119,17 +2133,19 @@ class Exchange:
     _new_wire: Callable[..., Any] = _BlockingWire
     _new_response: Callable[..., Any] = Response
     _turn: Callable[..., Any] | None = None
-    _application: Callable[[Request], Any] | None = None  # in-process, what takes the place of a wire
+    _application: Callable[[Request], Any] | None = None  # in-process, makes what is for a wire
     via = ""  # the proxy whose answer this is
     _wire: Any = None
 
     def __init__(
-        self, verify: Any = True, proxy: str | None = None, uds: str | os.PathLike[str] | None = None,
-        follow_redirects: bool = True, idle_timeout: float | None = None, max_redirects: int = 20,
+        self, verify: Any = True, proxy: str | None = None,
+        uds: str | os.PathLike[str] | None = None, follow_redirects: bool = True,
+        idle_timeout: float | None = None, max_redirects: int = 20,
     ) -> None:  # fmt: skip
         if uds is not None and not hasattr(socket, "AF_UNIX"):
             raise InvalidRequestError("uds: this system, or its Python, has no Unix sockets")
-        self._verify, self._proxy, self._uds = verify, proxy, None if uds is None else os.fspath(uds)
+        self._verify, self._proxy = verify, proxy
+        self._uds = None if uds is None else os.fspath(uds)
         self._max_redirects = max_redirects if follow_redirects else -1
         self._idle = idle_timeout
         self._stream: Any = None  # the wire, or TLS over it
@@ -2187,10 +2203,11 @@ class Exchange:
                 raise
             if isinstance(error, RequestTimeout):
                 raise RequestTimeout(f"{route.name}: {error}") from error
-            if isinstance(error, ProtocolError) and route.proxy is not None:
-                # Whether asked for http or https: what does not speak HTTP is no proxy, and to ask
-                # it again does not help.
-                raise route.proxy_failed(f"failed: {error}", fatal=True) from error
+            if type(error) in (ConnectError, ProtocolError) and route.proxy is not None:
+                # The same whether asked for http or https. What does not speak HTTP is no proxy,
+                # and to ask it again does not help.
+                fatal = isinstance(error, ProtocolError)
+                raise route.proxy_failed(f"failed: {error}", fatal) from error
             if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
                 raise
             raise route.failed(_reason(error)) from error
@@ -2212,14 +2229,12 @@ class Exchange:
         return parser
 
     async def read(self) -> bytes:
-        """The next piece of the body, as it arrives; `b""` at the end, when the connection is closed
-        already.
-        """
+        """The next piece of the body, as it arrives; `b""` at the end, after the connection's."""
         parser, data = self._parser, None
         try:
             if parser.pending:
                 if parser.coding and self._turn is not None:
-                    await self._turn()  # little that is received may be decoded for long: let others run
+                    await self._turn()  # little may be decoded for long: let others run
                 data = parser.read()
             while data is None:
                 data = parser.receive(await self._stream.recv())
@@ -2258,7 +2273,7 @@ class Exchange:
         self._wire.expires = None if seconds is None else self._now() + seconds
 
     def stop(self) -> None:
-        """Let reads end after what has arrived; before the head of the answer, the same as `interrupt`."""
+        """Let reads end after what has arrived; before the answer's head, as `interrupt`."""
         wire = self._wire
         if self._parser is None:
             self.interrupt()
@@ -2280,8 +2295,8 @@ class Exchange:
 
 
 class AsyncExchange(Exchange):
-    """The same on asyncio; `interrupt` and `stop` are for other tasks of the same loop, and for signal
-    handlers.
+    """The same on asyncio; `interrupt` and `stop` are for the loop's thread: for other tasks and
+    signal handlers.
     """
 
     _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, staticmethod(_pause)
@@ -2492,7 +2507,8 @@ class WSGITransport:
         timeout: float | None = None,
     ) -> Response:  # fmt: skip
         expires = None if timeout is None else monotonic() + timeout
-        exchange = Exchange(uds="")  # as with a Unix socket, no other origin can be reached
+        exchange = Exchange()
+        exchange._uds = ""  # as with a Unix socket, no other origin can be reached
         exchange._application = lambda request: _WSGIWire(self.app, request, expires)
         response: Response = _run(exchange.open(Request(method, url, headers, content)))
         return response
@@ -2621,7 +2637,8 @@ class ASGITransport:
         import asyncio
 
         expires = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        exchange = AsyncExchange(uds="")  # as with a Unix socket, no other origin can be reached
+        exchange = AsyncExchange()
+        exchange._uds = ""  # as with a Unix socket, no other origin can be reached
         exchange._application = lambda request: self._wire(request, expires)
         request = Request(method, url, headers, content)
         return await exchange.open(request)  # type: ignore[no-any-return]
@@ -2777,8 +2794,9 @@ class _ASGIWire:
         self.interrupt()
 
     def error(self) -> BaseException | None:
-        """What the application, which has ended, raised."""
-        return None if self._task.cancelled() else self._task.exception()
+        """What the application raised, if it has ended."""
+        ended = self._task.done() and not self._task.cancelled()
+        return self._task.exception() if ended else None
 
     def check(self) -> None:
         error = self.error()
@@ -2896,6 +2914,8 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     Raises `TypeError` that says what to give instead: for a class in the place of its instance,
     for what is for the other world, for a bare ASGI or WSGI application, for what is not callable.
     """
+    from functools import partial
+
     name, world, send = _recognized(client)
     if world is None and not callable(client):
         raise TypeError(f"transport= takes {_CHOICE[asynchronous]} transport(method, url, *, "

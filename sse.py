@@ -2898,6 +2898,7 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
     _check(re.fullmatch("-1|[0-9]{1,9}", retries), "--max-retries is a number, -1 for no limit")
     verify, proxy, uds = _verify(options), options.get("proxy"), options.get("unix-socket")
     _check(not (proxy and uds), "--proxy or --unix-socket, not both")
+    httpclient.check(verify, proxy, uds)
 
     def transport(
         method: str, url: str, *, headers: Any, content: bytes | None, timeout: float | None
@@ -2906,16 +2907,17 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
         if "verbose" in options:
             _show_head(">", f"{method} {_safe(url)}", sent)
         timeout = max(0.001, min(timeout or 1e6, deadline - time.monotonic()))
-        response = httpclient.request(
-            method, url, headers=sent, content=content, stream=True, timeout=timeout,
-            idle_timeout=idle_timeout, verify=verify, proxy=proxy, uds=uds,
-        )  # fmt: skip
+        exchange = httpclient.Exchange(verify, proxy, uds, True, idle_timeout)
+        response = _run(exchange.open(httpclient.Request(method, url, sent, content), timeout))
         status = f"{response.http_version} {response.status_code} {response.reason}".rstrip()
         if "verbose" in options:
             _show_head("<", status, response.headers.items())
         if "include" in options:
             printer.add("\n".join([status, *map(": ".join, response.headers.items()), "", ""]))
             printer.flush()
+        kind = response.headers.get("Content-Type", "")
+        if response.status_code >= 300 or "event-stream" not in kind.lower():
+            exchange.limit(_BODY_SECONDS)  # the body of a refusal may never end
         return SimpleNamespace(
             status_code=response.status_code, reason=response.reason, headers=response.headers,
             url=response.url, close=response.close,

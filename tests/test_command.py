@@ -451,6 +451,9 @@ class Ending(Command):
             done = self.finish(self.start(server.url))
         self.assertEqual((done.status, done.out), (0, "message: x\n"))
         self.assertRegex(done.err, r"\Asse: http://127[^\n]*cut short[^\n]*\n\Z")
+        with Server(answer(status="503 No")) as server:
+            done = self.finish(self.start(server.url))
+        self.assertRegex(done.err, r"\Asse: http://127[^\n]*503[^\n]*\n\Z")
 
     def test_time_is_over(self) -> None:
         def opened(conn: Connection) -> None:
@@ -681,6 +684,16 @@ class Telling(Command):
         ) as server:
             done = self.run_here(server.url)
         self.assertEqual(done.status, 1)
+
+    def test_the_body_of_a_refusal_that_never_ends(self) -> None:
+        for type, status in (("text/plain", "500 No"), ("text/html", "200 OK")):
+
+            def script(conn: Connection, type: str = type, status: str = status) -> None:
+                conn.send(head("Content-Length: 100", type=type, status=status), "so far")
+                conn.stall()
+
+            with mock.patch("sse._BODY_SECONDS", 0.1), Server(script) as server:
+                self.check(self.run_here(server.url), 1, "so far")
 
     def test_an_event_too_large(self) -> None:
         client = partial(sse.SSEClient, max_event_size=10)

@@ -192,7 +192,8 @@ class TextOfPeers(World):
     def test_a_proxy_that_only_hangs_up_is_not(self) -> None:
         for scheme in ("http", "https"):
             error = self.fails(b"", f"{scheme}://service.test/", proxy="{}")
-            self.assertIs(error.fatal, False)
+            self.assertEqual((type(error), error.fatal), (ProxyError, False))
+            self.assertIn("the proxy 127.0.0.1:", str(error))
 
     def test_it_is_short_and_on_one_line(self) -> None:
         odd = "\x1b[1m\u202e\u2028" + "\\x" * 9

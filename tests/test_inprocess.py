@@ -6,12 +6,15 @@ import asyncio
 import functools
 import gc
 import signal
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import httpclient
 import sse
 from httpclient import ASGITransport, ConnectError, RequestTimeout, WSGITransport, transport_of
 from sse import SSEConnectionError, SSEContentTypeError, SSEHTTPError
@@ -26,6 +29,13 @@ URL = "http://app.test/events"
 
 class Oops(Exception):
     pass
+
+
+def without_unix_sockets() -> Any:
+    """As on some systems."""
+    return mock.patch.object(httpclient, "socket", SimpleNamespace(**{
+        name: value for name, value in vars(socket).items() if name != "AF_UNIX"
+    }))  # fmt: skip
 
 
 def start(status: int = 200, *headers: tuple[bytes, bytes]) -> Message:
@@ -119,6 +129,15 @@ class ASGI(AsyncWorld):
         with self.client(app) as client:
             next(client)
         self.assertEqual(app.left, ["returned"])
+
+    def test_without_unix_sockets(self) -> None:
+        async def main() -> bytes:
+            async with await ASGITransport(App(whole))("GET", URL) as response:
+                content: bytes = await response.aread()
+                return content
+
+        with without_unix_sockets():
+            self.assertEqual(self.run_async(main()), b"data: a\n\ndata: b\n\n")
 
     def test_one_that_does_not_care(self) -> None:
         async def respond(scope: Message, receive: Receive, send: Send) -> None:
@@ -507,17 +526,17 @@ class ASGI(AsyncWorld):
 
         app = App(respond)
         with self.assertRaisesRegex(RequestTimeout, "no answer in time"):
-            self.run_async(ASGITransport(app)("GET", URL, timeout=0.05))
+            self.run_async(ASGITransport(app)("GET", URL, timeout=0.5))
         self.assertEqual((len(app.scopes), app.running), (2, 0))
 
     def test_timeout_ends_with_the_head(self) -> None:
         async def respond(scope: Message, receive: Receive, send: Send) -> None:
             await send(start())
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.5)
             await send(body("data: a\n\n", more=False))
 
         async def main() -> bytes:
-            async with await ASGITransport(App(respond))("GET", URL, timeout=0.04) as response:
+            async with await ASGITransport(App(respond))("GET", URL, timeout=0.4) as response:
                 content: bytes = await response.aread()
                 return content
 
@@ -731,6 +750,26 @@ class ASGILifespan(AsyncWorld):
         with self.assertRaisesRegex(RuntimeError, "startup failed: no database"):
             self.run_async(self.run_lifespan(app))
 
+    async def fails_and_stays(self, event: str) -> None:
+        async def app(scope: Message, receive: Receive, send: Send) -> None:
+            await failing(event)(scope, receive, send)
+            while not ended.is_set():
+                try:
+                    await ended.wait()
+                except asyncio.CancelledError:
+                    pass
+
+        ended = asyncio.Event()
+        with self.assertRaisesRegex(RuntimeError, f"{event} failed: no database"):
+            await self.run_lifespan(app)
+        ended.set()
+        await asyncio.sleep(0)
+
+    def test_one_that_swallows_its_cancellation(self) -> None:
+        for event in ("startup", "shutdown"):
+            with self.subTest(event), mock.patch("httpclient._GRACE", 0.02):
+                self.run_async(self.fails_and_stays(event))
+
     def test_one_that_leaves_without_a_word(self) -> None:
         async def app(scope: Message, receive: Receive, send: Send) -> None:
             await receive()
@@ -828,6 +867,10 @@ class WSGI(SyncWorld):
             self.assertFalse(app.body.closed)
             self.assertLess(len(yielded), 10)
         self.assertTrue(app.body.closed)
+
+    def test_without_unix_sockets(self) -> None:
+        with without_unix_sockets():
+            self.assertEqual(WSGITransport(self.app([b"a"]))("GET", URL).read(), b"a")
 
     def test_a_generator_is_closed(self) -> None:
         ended: list[str] = []

@@ -87,7 +87,8 @@ class SentOnce(World):
             answer("id: 1\ndata: a\n\n"),
         )
         for whole in whole_answers:
-            complete = len(whole.removesuffix(b"\r\n"))  # with the last chunk (RFC 9112, 8), or the length
+            # Complete with the last chunk (RFC 9112, 8), or with its length
+            complete = len(whole.removesuffix(b"\r\n"))
             cuts = [whole[:size] for size in range(complete)]
             with Server(*cuts) as server:
                 for part in cuts:

@@ -8,9 +8,12 @@ import pathlib
 import ssl
 import subprocess
 import sys
+import tempfile
 from typing import Any
+from unittest import mock
 
 import httpclient
+import sse
 from httpclient import CertificateError, ConnectError, HTTPClientError, ProtocolError
 from tests.server import CA, CERTS, Connection, Gone, Server, answer, server_context, stream
 from tests.worlds import World, in_all_ways, in_both_worlds
@@ -228,6 +231,48 @@ class Certificates(World):
         self.assertIsInstance(caught.exception, ConnectionError)
 
 
+@in_all_ways
+class Authorities(World):
+    """What is wrong with the certificates of authorities is told, and what to do."""
+
+    def refused(self, url: str, **options: Any) -> str:
+        with self.assertRaises(CertificateError) as caught:
+            self.fetch(url, **options)
+        return str(caught.exception)
+
+    def test_a_company_that_python_3_13_refuses(self) -> None:
+        strict = ssl.create_default_context(cafile=CERTS / "company_ca.pem")
+        strict.verify_flags |= ssl.VERIFY_X509_STRICT
+        lax = ssl.create_default_context(cafile=CERTS / "company_ca.pem")
+        lax.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        with Server(HERE, tls="company", repeat=True) as server:
+            text = self.refused(server.url, verify=strict)
+            self.assertIn("context.verify_flags &= ~ssl.VERIFY_X509_STRICT", text)
+            self.assertEqual(self.fetch(server.url, verify=lax).data, ["here"])
+
+    def test_a_variable_that_names_nothing(self) -> None:
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+            with Server(HERE, tls=True) as server, mock.patch.dict(os.environ, {name: "/none/such"}):
+                self.assertIn(f"{name} names '/none/such', which does not", self.refused(server.url))
+
+    def test_none_at_all(self) -> None:
+        with Server(HERE, tls=True, repeat=True) as server, tempfile.TemporaryDirectory() as folder:
+            empty = {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": folder}
+            with mock.patch.dict(os.environ, empty):
+                self.assertIn("no CA certificates at all", self.refused(server.url))
+                # There may be some later: what was made without is not kept.
+                (pathlib.Path(folder) / next((CERTS / "hashed").iterdir()).name).write_text(
+                    pathlib.Path(CA).read_text()
+                )
+                self.assertEqual(self.fetch(server.url).data, ["here"])
+
+    def test_without_a_check_none_is_read(self) -> None:
+        refuse = mock.patch("ssl.SSLContext.load_default_certs", side_effect=AssertionError)
+        none_kept = mock.patch.dict(httpclient._contexts, clear=True)
+        with Server(HERE, tls="selfsigned") as server, refuse, none_kept:
+            self.assertEqual(self.fetch(server.url, verify=False).data, ["here"])
+
+
 @in_both_worlds
 class Streams(World):
     def test_events_arrive_when_sent(self) -> None:
@@ -249,6 +294,39 @@ class Streams(World):
             with self.connect(server.url, verify=CA) as client:
                 self.assertEqual([event.data for event in client], ["x", "y"])
         self.assertEqual(server.requests[1].header("Last-Event-ID"), "1")
+
+    def test_an_end_that_comes_with_the_last_event(self) -> None:
+        """In one piece, and without framing: an end, not a cut."""
+
+        def script(conn: Connection) -> None:
+            conn.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            conn.wait("open")
+            conn.send("data: x\n\n")
+            conn.close()
+            server.signal("closed")
+
+        with Server(script, tls=True) as server:
+            with self.connect(server.url, verify=CA, reconnect=False) as client:
+                server.signal("open")
+                server.wait("closed")
+                self.assertEqual([event.data for event in client], ["x"])
+
+    def test_an_alert_that_comes_with_the_last_event(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            conn.wait("open")
+            conn.send("data: x\n\n")
+            os.write(conn.sock.fileno(), b"garbage " * 10)
+            server.signal("sent")
+            conn.stall()  # a client that does not remember what it saw would wait for ever
+
+        with Server(script, tls=True) as server:
+            with self.connect(server.url, verify=CA, reconnect=False) as client:
+                server.signal("open")
+                server.wait("sent")
+                self.assertEqual(next(client).data, "x")
+                with self.assertRaises(sse.SSEConnectionError):
+                    next(client)
 
     def test_closing_tells_the_server(self) -> None:
         with Server(stream("data: x\n\n", end="open"), tls=True) as server:

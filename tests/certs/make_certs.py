@@ -1,8 +1,9 @@
 """Makes the certificates of the tests: `python make_certs.py` (needs the package `cryptography` and `openssl`).
 
 They are test data, kept in the repository so that the tests need nothing installed; the private keys protect
-nothing. All of them satisfy `ssl.VERIFY_X509_STRICT`, the default from Python 3.13 on. Each `.pem` file of an
-end entity holds its certificate and its key; `hashed/` is a CA directory as OpenSSL wants it.
+nothing. All of them but `company` satisfy `ssl.VERIFY_X509_STRICT`, the default from Python 3.13 on.
+Each `.pem` file of an end entity holds its certificate and its key; `hashed/` is a CA directory as
+OpenSSL wants it.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def certificate(
     issuer: Authority | None = None,
     ca: bool = False,
     client: bool = False,
+    identified: bool = True,
     end: datetime = END,
 ) -> Authority:
     """A certificate and its key; without an issuer it signs itself."""
@@ -58,11 +60,11 @@ def certificate(
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         .add_extension(key_usage(ca=ca), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False
-        )
     )
+    if identified:
+        subject_key = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
+        builder = builder.add_extension(subject_key, critical=False).add_extension(issuer_key, critical=False)
     if alternatives:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
     if issuer:
@@ -89,6 +91,9 @@ def main() -> None:
     write("expired", *certificate("localhost", *LOCAL, issuer=ca, end=expired))
     write("selfsigned", *certificate("localhost", *LOCAL, ca=True))
     write("client", *certificate("Test client", issuer=ca, client=True))
+    company = certificate("Company CA", ca=True, identified=False)
+    write("company_ca", company[0])
+    write("company", *certificate("localhost", *LOCAL, issuer=company, identified=False))
 
     hashed = HERE / "hashed"
     hashed.mkdir(exist_ok=True)

@@ -7,8 +7,10 @@ the urllib3 of its environment, so that it needs one of its own.
 from __future__ import annotations
 
 import asyncio
+import gc
 import http.client
 import importlib
+import signal
 import ssl
 import sys
 import threading
@@ -88,7 +90,7 @@ class Library:
         seen: list[SSEEvent] = []
         options.setdefault("max_retries", 5)
 
-        def blocking() -> None:
+        def follow() -> None:
             with self.client(**made or {}) as client:
                 with_client(client)
                 with connect(url, transport=client, **options) as events:
@@ -107,7 +109,7 @@ class Library:
         if self.asynchronous:
             asyncio.run(awaiting(), debug=True)
         else:
-            blocking()
+            follow()
         return seen
 
     def read(self, url: str, with_event: Callable[[SSEEvent], object] = lambda event: None,
@@ -153,11 +155,17 @@ LIBRARIES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(params=LIBRARIES, ids=str)
-def library(request: pytest.FixtureRequest) -> Library:
+def installed(request: pytest.FixtureRequest) -> Library:
     chosen: Library = request.param
     imported(chosen.name)
     return chosen
+
+
+BLOCKING = [library for library in LIBRARIES if not library.asynchronous]
+AWAITED = [library for library in LIBRARIES if library.asynchronous]
+library = pytest.fixture(params=LIBRARIES, ids=str, name="library")(installed)
+blocking = pytest.fixture(params=BLOCKING, ids=str, name="blocking")(installed)
+awaited = pytest.fixture(params=AWAITED, ids=str, name="awaited")(installed)
 
 
 def event(name: str) -> str:
@@ -358,6 +366,14 @@ class TestTransport:
             library.follow(url, retry_interval=1, max_retries=3)
         assert getattr(caught.value, "retries", 0) == 0
 
+    def test_too_many_redirects_are_an_error_at_once(self, library: Library) -> None:
+        moved = answer(b"", "Location: /", "Connection: close", status="302 Found")
+        with Server(moved, repeat=True) as server:
+            with pytest.raises(Exception) as caught:
+                library.follow(server.url, retry_interval=1)
+        assert "redirect" in f"{type(caught.value).__name__} {caught.value}".lower()
+        assert len(server.requests) < 40
+
     def test_status(self, library: Library) -> None:
         with Server(answer("no such feed", status="404 Not Found")) as server:
             with pytest.raises(SSEHTTPError, match="no such feed") as caught:
@@ -380,6 +396,65 @@ class TestTransport:
         with Server(moved, answer(event("1"))) as server:
             library.follow(server.url + "/a", reconnect=False, on_open=note)
         assert opened == [(200, server.url + "/b", "text/event-stream")]
+
+    @pytest.mark.parametrize("error", [TimeoutError("deadline"), OSError("mine"), KeyError("mine")])
+    def test_what_a_signal_handler_raises_comes_out(
+        self, error: Exception, blocking: Library
+    ) -> None:
+        """As it is, whatever the library makes of it: it is never taken for a lost connection."""
+
+        def handler(*_: Any) -> None:
+            raise error
+
+        def quiet(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(event("1")))
+            conn.stall()
+
+        before = signal.signal(signal.SIGALRM, handler)
+        try:
+            with Server(quiet) as server, pytest.raises(type(error)) as caught:
+                blocking.follow(
+                    server.url,
+                    with_events=lambda *_: signal.setitimer(signal.ITIMER_REAL, 0.1),
+                    retry_interval=1,
+                )
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert caught.value is error
+
+    @pytest.mark.parametrize("times", [1, 2, 1_000_000])
+    def test_cancelled(self, times: int, awaited: Library) -> None:
+        """Once, twice, or in each turn of the loop, as anyio's scopes do it: nothing is left."""
+        unseen: list[Any] = []
+
+        async def follow(url: str, client: Any, began: asyncio.Event) -> None:
+            async with async_connect(url, transport=client) as events:
+                async for _ in events:
+                    began.set()
+
+        async def main(url: str, times: int) -> None:
+            loop, began = asyncio.get_running_loop(), asyncio.Event()
+            loop.set_exception_handler(lambda _, context: unseen.append(context))
+            async with awaited.client() as client:
+                task = asyncio.ensure_future(follow(url, client, began))
+                await began.wait()
+                while times and not task.done():
+                    times -= 1
+                    task.cancel()
+                    await asyncio.sleep(0)
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                gc.collect()
+                if awaited.name != "niquests":  # which has tasks of its own
+                    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+        def quiet(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(event("1")))
+            conn.stall()
+
+        with Server(quiet) as server:
+            asyncio.run(main(server.url, times))
+        assert unseen == []
 
     def test_connections_are_given_back(self, library: Library) -> None:
         """A body that was read to its end leaves its connection to the client's pool."""
@@ -445,6 +520,24 @@ class TestWhatClientsBring:
         assert server.requests[0].header("Authorization") == "Basic dXNlcjpwYXNzd29yZA=="
         assert server.requests[0].header("Cookie") == "a=b"
         assert seen == [200]
+
+    def test_what_their_hooks_make_of_a_status(self) -> None:
+        """It reaches the caller as it is, and is not tried again."""
+        requests, aiohttp = imported("requests"), imported("aiohttp")
+
+        async def main(url: str) -> None:
+            async with aiohttp.ClientSession(raise_for_status=True) as session:
+                async with async_connect(url, transport=session, max_retries=3):
+                    pass
+
+        missing = answer("no such feed", "Connection: close", status="404 Not Found")
+        with Server(missing, missing) as server, requests.Session() as session:
+            session.hooks["response"].append(lambda response, **_: response.raise_for_status())
+            with pytest.raises(requests.HTTPError, match="404"):
+                connect(server.url, transport=session, max_retries=3).__enter__()
+            with pytest.raises(aiohttp.ClientResponseError, match="404"):
+                asyncio.run(main(server.url))
+        assert len(server.requests) == 2
 
     def test_base_url_and_headers_of_aiohttp(self) -> None:
         aiohttp = imported("aiohttp")
@@ -555,6 +648,23 @@ class TestFromResponse:
             seen = library.read(server.url, lambda event: server.signal(event.data))
         assert data(seen) == ["1", "2", "3"]
 
+    def test_an_answer_that_was_read_before(self, blocking: Library) -> None:
+        with Server(answer(event("1"))) as server, blocking.client() as client:
+            assert data(list(EventSource.from_response(client.get(server.url)))) == ["1"]
+
+    def test_an_answer_of_aiohttp_that_was_read_before(self) -> None:
+        aiohttp = imported("aiohttp")
+
+        async def main(url: str) -> list[SSEEvent]:
+            async with aiohttp.ClientSession() as client, client.get(url) as response:
+                await response.read()
+                made: Any = AsyncEventSource.from_response(response)
+                source = await made if hasattr(made, "__await__") else made
+                return [event async for event in source]
+
+        with Server(answer(event("1"))) as server:
+            assert data(asyncio.run(main(server.url))) == ["1"]
+
     def test_status(self, library: Library) -> None:
         with Server(answer("no such feed", status="404 Not Found")) as server:
             with pytest.raises(SSEHTTPError, match="no such feed") as caught:
@@ -642,6 +752,12 @@ class TestPlainResponses:
                 for each in EventSource.from_response(response):
                     seen.append(each)
         assert data(seen) == ["1"]
+
+
+@pytest.mark.parametrize("thing", [None, 5, ["data: 1", ""], "data: 1"])
+def test_what_is_no_answer(thing: Any) -> None:
+    with pytest.raises(TypeError, match=r"requests.*httpx"):
+        EventSource.from_response(thing)
 
 
 def test_wrong_worlds() -> None:
