@@ -1795,6 +1795,8 @@ class _Foreign:
         try:
             self._response.close()
         except Exception as error:  # it helps nobody, and must not hide what else there is to say
+            if _from_handler(error) is not None:
+                raise
             _log("debug", "closing failed: %s", _cause(error))
 
     async def release(self) -> None:
@@ -1879,6 +1881,8 @@ class _AsyncForeign:
             _closing.add(self._closer)
             self._closer.add_done_callback(_closing.discard)
         await _finished(self._closer, _GRACE)
+        if self._closer.done():
+            self._closer.result()  # what a signal's handler raised in it
 
     async def _close(self) -> None:
         import asyncio
@@ -1895,6 +1899,8 @@ class _AsyncForeign:
                 if hasattr(done, "__await__"):
                     await done
             except Exception as error:
+                if _from_handler(error) is not None:
+                    raise
                 _log("debug", "closing failed: %s", _cause(error))
 
 
@@ -2251,10 +2257,10 @@ class _Client:
             self._items = attempt.parser._items  # type: ignore[union-attr]
 
     def _pull(self, attempt: _Attempt) -> SSEEvent | None:
-        """The next event of what was read; `None` if there is no more of it."""
+        """The next event of what was read, which stays held; `None` if there is no more of it."""
         parser: Any = attempt.parser
         while attempt.end is ... and not self._closed:
-            item, attempt.held = attempt.held, None
+            item = attempt.held
             if item is None:
                 item = next(parser._items)
             if item is None:
@@ -2263,18 +2269,16 @@ class _Client:
                     attempt.end = parser._stream.error
                 return None
             if item.__class__ is str:
+                attempt.held = None
                 self._options.on_comment(item)
                 continue
+            attempt.held = item  # until it is handed over: Ctrl-C in `until` loses nothing
             if self._options.until is not None:
-                attempt.held = item  # Ctrl-C in `until` loses nothing
                 last = self._options.until(item)
-                attempt.held = None
                 if self._closed:
                     break
                 if last:
                     self._end(None)
-            self.last_event_id = item.id
-            self._delivered += 1
             return item  # type: ignore[no-any-return]
         return None
 
@@ -2424,6 +2428,8 @@ class SSEClient(_Client):
             came = None
         if event is None:
             raise StopIteration
+        self.last_event_id, self._attempt.held = event.id, None  # type: ignore[union-attr]
+        self._delivered += 1
         return event
 
     def _step(self, opening: bool = False, came: Any = None) -> SSEEvent | None:
@@ -2524,6 +2530,8 @@ class AsyncSSEClient(_Client):
             came = None
         if event is None:
             raise StopAsyncIteration
+        self.last_event_id, self._attempt.held = event.id, None  # type: ignore[union-attr]
+        self._delivered += 1
         return event
 
     async def close(self) -> None:
