@@ -2398,8 +2398,8 @@ class SSEClient(_Client):
         came: Any = None
         items: Any = self._items
         attempt: Any = self._attempt
-        if items is not None and not self._busy:  # what `_advance` does, without coroutines
-            self._busy = True
+        if items is not None and attempt.held is None and not self._busy:
+            self._busy = True  # what `_advance` does, without coroutines
             try:
                 while True:
                     item = next(items)
@@ -2501,8 +2501,8 @@ class AsyncSSEClient(_Client):
         came: Any = None
         items: Any = self._items
         attempt: Any = self._attempt
-        if items is not None and not self._busy:  # what `_advance` does, with a coroutine less
-            self._busy = True
+        if items is not None and attempt.held is None and not self._busy:
+            self._busy = True  # what `_advance` does, with a coroutine less
             try:
                 while True:
                     item = next(items)

@@ -238,9 +238,9 @@ def nothing_left() -> Iterator[list[str]]:
         raise Wrong(f"left behind: {left}, interrupted at {where}")
 
 
-def check(got: list[str]) -> None:
-    if got != [str(number) for number in range(1, TOTAL + 1)]:
-        raise Wrong(f"events {got}")
+def check(got: list[str], whole: bool, where: object) -> None:
+    if got != [str(number) for number in range(1, (TOTAL if whole else len(got)) + 1)]:
+        raise Wrong(f"events {got}, interrupted at {where}")
 
 
 # Signals
@@ -392,7 +392,7 @@ def interrupted(
 
     def note(raised: Any) -> None:
         if raised is not signals.raised[-1]:
-            raise Wrong(f"{raised!r} came out, interrupted {signals.where}") from raised
+            raise Wrong(f"{raised!r} came out, interrupted {where}") from raised
         for error in signals.raised:  # a frame may hold what is to be closed
             error.__traceback__ = error.__context__ = None
         seen.append(raised)
@@ -425,12 +425,8 @@ def interrupted(
         client.close()
         client = None
     if seen[-1:] != signals.raised[-1:]:  # of two at nearly the same moment the second may be seen
-        raise Wrong(f"raised {signals.where}, came out {seen}")
-    if kind == "closing" and seen:
-        if got != [str(number + 1) for number in range(len(got))]:
-            raise Wrong(f"events {got}")
-    else:
-        check(got)
+        raise Wrong(f"raised {where}, came out {seen}")
+    check(got, not (kind == "closing" and seen), where)
     return signals
 
 
@@ -529,7 +525,7 @@ def cancelled(
     most = 2 if again > 0 else 1
     if not min(cancellations.asked, 1) <= cancellations.came <= most:
         raise Wrong(f"cancelled {cancellations.asked} times, came out {cancellations.came} times")
-    check(got)
+    check(got, True, cancellations.where)
     return cancellations
 
 
