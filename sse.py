@@ -22,22 +22,13 @@ import sys
 import time
 from collections import namedtuple
 from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
-    Callable,
-    Collection,
-    Generator,
-    Iterable,
-    Iterator,
-    Mapping,
-)
+    AsyncIterable, AsyncIterator, Callable, Collection, Generator, Iterable, Iterator, Mapping,
+)  # fmt: skip
 from functools import cache, partial
 from itertools import chain
 from operator import attrgetter
 
-TYPE_CHECKING = (
-    False  # importing typing would cost half of the time that importing all of this does
-)
+TYPE_CHECKING = False  # to import typing would take half as long as to import all of this
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from ssl import SSLContext
@@ -64,21 +55,10 @@ Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 Params = Mapping[str, object] | Iterable[tuple[str, object]]
 
 __all__ = [
-    "TRANSIENT_STATUSES",
-    "AsyncEventSource",
-    "AsyncSSEClient",
-    "EventSource",
-    "SSEClient",
-    "SSEConnectionError",
-    "SSEContentTypeError",
-    "SSEError",
-    "SSEEvent",
-    "SSEEventTooLargeError",
-    "SSEHTTPError",
-    "SSEParser",
-    "async_connect",
-    "connect",
-]
+    "TRANSIENT_STATUSES", "AsyncEventSource", "AsyncSSEClient", "EventSource", "SSEClient",
+    "SSEConnectionError", "SSEContentTypeError", "SSEError", "SSEEvent", "SSEEventTooLargeError",
+    "SSEHTTPError", "SSEParser", "async_connect", "connect",
+]  # fmt: skip
 __version__ = "1.1.0"
 
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525), 529})
@@ -232,24 +212,18 @@ def _event(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
     return new  # type: ignore[no-any-return]
 
 
-def _event_in_parallel(
-    event: str,
-    data: str,
-    id: str,
-    retry: int | None,
-    new: Any = object.__new__,
-    set_event: Any = SSEEvent.event.__set__,  # type: ignore[attr-defined]
-    set_data: Any = SSEEvent.data.__set__,  # type: ignore[attr-defined]
-    set_id: Any = SSEEvent.id.__set__,  # type: ignore[attr-defined]
-    set_retry: Any = SSEEvent.retry.__set__,  # type: ignore[attr-defined]
-) -> SSEEvent:
+_new_event: Any = object.__new__
+_set_event, _set_data, _set_id, _set_retry = (vars(SSEEvent)[n].__set__ for n in SSEEvent.__slots__)
+
+
+def _event_in_parallel(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
     """The same without assigning `__class__`, for which free-threaded Python stops all threads."""
-    made = new(SSEEvent)
-    set_event(made, event)
-    set_data(made, data)
-    set_id(made, id)
-    set_retry(made, retry)
-    return made  # type: ignore[no-any-return]
+    new: SSEEvent = _new_event(SSEEvent)
+    _set_event(new, event)
+    _set_data(new, data)
+    _set_id(new, id)
+    _set_retry(new, retry)
+    return new
 
 
 if not getattr(sys, "_is_gil_enabled", lambda: True)():
@@ -345,22 +319,16 @@ class SSEHTTPError(_AnswerError):
     """
 
     def __init__(
-        self,
-        status_code: int,
-        url: str,
-        *,
-        reason: str = "",
-        headers: Any = None,
-        body: bytes = b"",
-        route: str = "",
-    ) -> None:
+        self, status_code: int, url: str, *,
+        reason: str = "", headers: Any = None, body: bytes = b"", route: str = "",
+    ) -> None:  # fmt: skip
         super().__init__(status_code, url, reason=reason, headers=headers, body=body)
         self.status_code = status_code
-        self._route = route  # what lies between the request and this answer: redirects, a proxy
+        self._route = route  # redirects and a proxy on the way to this answer
 
     def _said(self) -> str:
         text = f"HTTP {self.status_code} {_shown(self.reason)}".rstrip()
-        text += f" ({self._route})" if self._route else ""
+        text += f" {self._route}" if self._route else ""
         return text + (f": {_shown(self.text)}" if self.body else "")
 
     def __str__(self) -> str:
@@ -372,15 +340,9 @@ class SSEContentTypeError(_AnswerError):
     """The answer is no event stream but `content_type`; the rest is as in `SSEHTTPError`."""
 
     def __init__(
-        self,
-        content_type: str,
-        url: str,
-        *,
-        status_code: int = 200,
-        reason: str = "",
-        headers: Any = None,
-        body: bytes = b"",
-    ) -> None:
+        self, content_type: str, url: str, *, status_code: int = 200,
+        reason: str = "", headers: Any = None, body: bytes = b"",
+    ) -> None:  # fmt: skip
         super().__init__(content_type, url, reason=reason, headers=headers, body=body)
         self.content_type, self.status_code = content_type, status_code
 
@@ -1099,16 +1061,17 @@ _NO_DROPS = {"UnsupportedProtocol", "LocalProtocolError", "TooManyRedirects", "V
              "InvalidURL", "NonHttpUrlClientError"}  # fmt: skip
 
 
-_Facts = namedtuple("_Facts", "status_code reason headers url")
+_Facts = namedtuple("_Facts", "status_code reason headers url route")
 
 
 def _facts(response: Any) -> _Facts:
     """Who an answer of any library is, in one library's words; the headers have `items()`."""
     status = getattr(response, "status_code", None)
     reason = getattr(response, "reason_phrase", None) or getattr(response, "reason", None) or ""
+    url, route = getattr(response, "url", None) or "", getattr(response, "route", "")
     return _Facts(
         response.status if status is None else status,  # aiohttp, urllib3, http.client
-        str(reason), response.headers, str(getattr(response, "url", None) or ""),
+        str(reason), response.headers, str(url), route if isinstance(route, str) else "",
     )  # fmt: skip
 
 
@@ -1299,10 +1262,10 @@ def _limit_reads(response: Any, seconds: float | None) -> None:
 
 def _refusal(facts: _Facts, content_type: str | None) -> Callable[..., SSEError] | None:
     """What makes the error, given `body=`, for an answer that is no stream; `None` for a stream."""
-    status, reason, headers, url = facts
+    status, reason, headers, url, route = facts
     told = {"reason": reason, "headers": headers}
     if not 200 <= status < 300:
-        return partial(SSEHTTPError, status, url, **told)
+        return partial(SSEHTTPError, status, url, route=route, **told)
     kinds = _header(headers, "content-type")
     if status == 204 or content_type in (None, _media_type(kinds)):
         return None
@@ -2171,8 +2134,9 @@ class _Client:
             raise RuntimeError("another task or thread is waiting for events of this client")
         self._busy = True
         try:
-            if came is not ...:
-                self._lost(came or None)
+            attempt = self._attempt
+            if came is not ... and attempt is not None:
+                self._lost(attempt, came or None)
             while True:
                 attempt = self._attempt
                 if attempt is not None and (attempt.lost or self._closed):
@@ -2234,7 +2198,7 @@ class _Client:
             if item is None:
                 self.last_event_id = parser._stream.last_event_id
                 if parser._stream.error is not None:
-                    self._lost(parser._stream.error)
+                    self._lost(attempt, parser._stream.error)
                 return None
             if item.__class__ is str:
                 self._options.on_comment(item)
@@ -2256,12 +2220,12 @@ class _Client:
         try:
             chunk = await attempt.link.read()
         except Exception as error:
-            self._lost(error)
+            self._lost(attempt, error)
         else:
             if chunk:
                 attempt.parser._push(chunk)  # type: ignore[union-attr]
             else:
-                self._lost(None)
+                self._lost(attempt, None)
 
     async def _connect(self) -> None:
         """One attempt, when it is due."""
@@ -2280,12 +2244,12 @@ class _Client:
             if timeout is not None and (callable(options.headers) or callable(options.params)):
                 timeout = max(0.001, timeout - (time.monotonic() - begun))
             if self._closed or self._restart:
-                return self._lost(None)
+                return self._lost(attempt, None)
             response = await attempt.open(request, timeout, options, self.last_event_id)
         except Exception as error:
-            return self._lost(error)
+            return self._lost(attempt, error)
         if self._closed or self._restart:
-            return self._lost(None)
+            return self._lost(attempt, None)
         self.response = response
         if attempt.parser is None:  # 204
             self._end(None)
@@ -2304,9 +2268,8 @@ class _Client:
                 option = await self._awaited(option)
         return option
 
-    def _lost(self, error: Exception | None) -> None:
+    def _lost(self, attempt: _Attempt, error: Exception | None) -> None:
         """The attempt failed with `error`, or its stream ended: another one follows, or the end."""
-        attempt: Any = self._attempt
         if error is not None and _from_handler(error) is not None:
             raise error
         attempt.lost, self._items = True, None
@@ -2328,9 +2291,7 @@ class _Client:
                 self._end(self._failed(error, unfinished))
         else:
             self._end(error)
-            if not isinstance(
-                error, SSEError
-            ):  # no failure of the attempt, but of the caller's code
+            if not isinstance(error, SSEError):  # of the caller's code, not of the attempt
                 return
         if options.on_error is not None:
             options.on_error(error, wait)
@@ -2423,6 +2384,8 @@ class SSEClient(_Client):
         is discarded.
         """
         self._end(None)
+        if not self._busy:  # else who iterates gives the connection back
+            self._attempt = None
 
     async def _wait(self, seconds: float) -> None:
         gate = _thread.allocate_lock()  # unlike an Event it can be set by a signal's handler
