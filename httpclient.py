@@ -1969,6 +1969,10 @@ class _Answer:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code} {self.url.partition('?')[0]}>"
 
+    def limit(self, seconds: float | None) -> None:
+        """Bound all reads of the body to come, together: after `seconds`, `RequestTimeout`."""
+        self._exchange.limit(seconds)
+
     @property
     def ok(self) -> bool:
         """Is the status 2xx?"""

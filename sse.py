@@ -644,7 +644,7 @@ class SSEParser:
     def _settle(self) -> None:
         """Have the lines interpreted that wait for the rest of their block."""
         if not self._stream.reading and self._take_lines():
-            next(self._items)
+            next(self._items, None)  # nothing comes if the parser was broken off
 
     @property
     def unfinished(self) -> SSEEvent | None:
@@ -1546,14 +1546,22 @@ class _Reconnection:
         return (base + uniform(0, max(0.0, longest - base))) / 1000
 
 
-def _from_handler(error: BaseException | None) -> BaseException | None:
+def _from_handler(error: BaseException) -> BaseException | None:
     """What a signal handler raised, if `error` is that or came of it; else `None`.
 
     Python calls a handler with the frame that it interrupts: a frame of a traceback that was given
-    the frame before it as an argument is a handler's, whatever class of exception it raised.
+    the frame before it as an argument is a handler's, whatever class of exception it raised. What
+    our caller was handling when he called us is not looked at: it was caught in a frame around us.
     """
-    for found in reversed([] if error is None else _chain(error, context=True)):
+    around, trace = set(), error.__traceback__
+    frame = None if trace is None else trace.tb_frame.f_back
+    while frame is not None:
+        around.add(frame)
+        frame = frame.f_back
+    for found in _chain(error, context=True):
         before, step = None, found.__traceback__
+        if step is not None and step.tb_frame in around:
+            continue
         while step is not None:
             frame, code = step.tb_frame, step.tb_frame.f_code
             if before is not None and code.co_flags & 0x01:  # CO_OPTIMIZED: a function's frame
@@ -1639,18 +1647,9 @@ def _date(value: str) -> float | None:
 #   bounds all reads to come together; stop(): nothing but what has arrived; interrupt(): abort,
 #   from any thread, task or signal handler; await release(); `whole`: after an exception from
 #   outside, such as Ctrl-C, was no byte lost? `httpclient.Exchange` is one, `_Foreign` makes one
-#   of transport=. Blocking links never suspend, so one step of `_run` brings a rule to its end.
+#   of transport=. Blocking links never suspend, so one step brings a rule to its end.
 
 _BODY_SIZE, _BODY_SECONDS = 65536, 5.0  # bounds for the body of an error
-
-
-def _run(rule: Coroutine[Any, None, _T]) -> _T:
-    try:
-        rule.send(None)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
-    rule.close()
-    raise TypeError("coroutine functions are for the asynchronous client")
 
 
 def _log(level: str, *args: object) -> None:
@@ -1770,14 +1769,13 @@ class _AsyncForeign:
     await it again, and `interrupt` cancels it, never who awaits.
     """
 
-    whole = True  # the step goes on, whatever happens to who awaits it
-
     def __init__(self, idle_timeout: float | None) -> None:
         self._seconds = idle_timeout
         self._response: Any = None
         self._pieces: Any = None
         self._step: Any = None  # the task of the step that goes on
         self._closer: Any = None  # the task that gives the connection back
+        self.whole = True  # no piece was handed over since `read` was called
         self.closed = False
 
     async def open(self, request: Any, timeout: float | None) -> Any:
@@ -1794,11 +1792,13 @@ class _AsyncForeign:
         return response
 
     async def read(self) -> bytes:
+        self.whole = True  # the step goes on, whatever happens to who awaits it
         while not (
             piece := await self._within(self._seconds, lambda: anext(self._pieces, None), "silence")
         ):
             if piece is None:
                 return b""
+        self.whole = False
         return piece  # type: ignore[no-any-return]
 
     def read_now(self) -> None:
@@ -1883,16 +1883,20 @@ async def _finished(task: Any, seconds: float) -> None:
             del cancelled  # its traceback refers to this frame
 
 
+_GIVEN_UP = _Ours("the caller gave the attempt up")  # an end of an attempt; nobody is told of it
+
+
 class _Attempt:
     """One connection: its link, and the parser of its stream once it is open."""
 
-    __slots__ = ("held", "link", "lost", "parser")
+    __slots__ = ("end", "held", "judged", "link", "parser")
 
     def __init__(self, link: Any) -> None:
         self.link = link
         self.parser: SSEParser | None = None
         self.held: Any = None  # an item of the parser that is not handed over yet
-        self.lost = False  # nothing more is expected of it; it is to be given back
+        self.end: Any = ...  # then the exception that ended it, or `None` for a clean end
+        self.judged = False  # what follows from its end is settled
 
     async def open(
         self, request: Any, timeout: float | None, options: _Options, last_event_id: str
@@ -2052,7 +2056,7 @@ class _Client:
 
     def __del__(self) -> None:
         attempt = getattr(self, "_attempt", None)
-        if attempt is not None and not attempt.lost and not sys.is_finalizing():
+        if attempt is not None and attempt.end is ... and not sys.is_finalizing():
             attempt.link.interrupt()
             if not self._closed:
                 import warnings
@@ -2065,7 +2069,9 @@ class _Client:
         if self._closed:
             return "closed"
         attempt = self._attempt
-        return "connecting" if attempt is None or attempt.lost or attempt.parser is None else "open"
+        if attempt is None or attempt.end is not ... or attempt.parser is None:
+            return "connecting"
+        return "open"
 
     @property
     def retry_interval(self) -> int:
@@ -2123,24 +2129,24 @@ class _Client:
 
     # The rules. Three things are never taken for each other: what the caller does (a signal's
     # handler raises, a task is cancelled) comes out as it is; what we end ourselves (`_end`,
-    # `reconnect`) ends quietly; all else that a link raises is a loss.
+    # `reconnect`) ends quietly; all else that a link raises is a loss. A handler may run at every
+    # call, also while another's exception is dealt with. So what an attempt came to is noted in
+    # its `end` first, by an assignment alone, and what follows from that can be done anew.
 
-    async def _advance(self, opening: bool = False, came: Any = ...) -> SSEEvent | None:
+    async def _advance(self, opening: bool = False, came: Any = None) -> SSEEvent | None:
         """The next event, `None` at the end. With `opening`: until the connection is open, or over.
 
-        `came`: the exception, or `b""` for the end, that a read outside of here has come to.
+        `came`: what came out of a read, or of the parser, outside of here.
         """
         if self._busy:
             raise RuntimeError("another task or thread is waiting for events of this client")
         self._busy = True
         try:
-            attempt = self._attempt
-            if came is not ... and attempt is not None:
-                self._lost(attempt, came or None)
+            if came is not None:
+                self._came(came)
             while True:
                 attempt = self._attempt
-                if attempt is not None and (attempt.lost or self._closed):
-                    attempt.lost = True
+                if attempt is not None and (attempt.judged or self._closed):
                     await attempt.link.release()
                     self._attempt = None
                 elif self._closed:
@@ -2148,30 +2154,51 @@ class _Client:
                     return None
                 elif attempt is None:
                     await self._connect()
+                elif attempt.end is not ...:
+                    self._judge(attempt)
                 elif opening:
                     return None
                 elif (event := self._pull(attempt)) is not None:
                     return event
-                elif not (attempt.lost or self._closed):
+                elif attempt.end is ... and not self._closed:
                     await self._read(attempt)
-        except Exception as error:
-            theirs = _from_handler(error)
+        except BaseException as error:
+            attempt, self._items = self._attempt, None
+            if attempt is not None and attempt.end is ...:
+                attempt.end = _GIVEN_UP
+            theirs = _from_handler(error) if isinstance(error, Exception) else error
             if theirs is None:  # of a callback, say
                 self._end(None)
-                await self._give_back()
-                raise
-            self._broken_off(theirs)
-            await self._give_back()
-            if theirs is error:
+            elif attempt is not None and attempt.end is _GIVEN_UP and self._is_whole(attempt):
+                attempt.end = ...
+                self._shorten(attempt)
+            if attempt is not None and (attempt.end is not ... or self._closed):
+                attempt.link.interrupt()
+                if not isinstance(error, GeneratorExit):  # then nothing can be awaited any more
+                    await attempt.link.release()
+            if self._closed:
+                self._attempt = None
+            if theirs is None or theirs is error:
                 raise
             raise theirs from None
-        except BaseException as error:
-            self._broken_off(error)
-            await self._give_back()
-            raise
         finally:
             self._busy = False
-            came = None
+            came = theirs = None
+
+    def _came(self, error: BaseException) -> None:
+        """Note that the attempt ended with `error`, or raise it if it is the caller's."""
+        if not isinstance(error, Exception) or _from_handler(error) is not None:
+            raise error
+        if self._attempt is not None:
+            self._attempt.end = error
+
+    def _is_whole(self, attempt: _Attempt) -> bool:
+        """May a connection stay although a step was broken off? Within `with`, if nothing is lost."""
+        if self._reconnection.opened is None or not (self._inside or not self._options.reconnect):
+            return False
+        parser: Any = attempt.parser
+        broken = parser._items.gi_frame is None  # an exception has passed through it
+        return not broken and (attempt.link.whole or attempt.held is not None)
 
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
@@ -2181,24 +2208,22 @@ class _Client:
             finally:
                 del failure  # it refers to this frame
 
-    async def _give_back(self) -> None:
-        attempt = self._attempt
-        if attempt is not None and (attempt.lost or self._closed):
-            await attempt.link.release()
-            attempt.lost = True
-            self._attempt = None
+    def _shorten(self, attempt: _Attempt) -> None:
+        """Let the next step take the short way, if nothing but events is to be handed over."""
+        if self._options.until is None and not self._closed:
+            self._items = attempt.parser._items  # type: ignore[union-attr]
 
     def _pull(self, attempt: _Attempt) -> SSEEvent | None:
         """The next event of what was read; `None` if there is no more of it."""
         parser: Any = attempt.parser
-        while not (attempt.lost or self._closed):
+        while attempt.end is ... and not self._closed:
             item, attempt.held = attempt.held, None
             if item is None:
                 item = next(parser._items)
             if item is None:
                 self.last_event_id = parser._stream.last_event_id
                 if parser._stream.error is not None:
-                    self._lost(attempt, parser._stream.error)
+                    attempt.end = parser._stream.error
                 return None
             if item.__class__ is str:
                 self._options.on_comment(item)
@@ -2220,12 +2245,12 @@ class _Client:
         try:
             chunk = await attempt.link.read()
         except Exception as error:
-            self._lost(attempt, error)
+            self._came(error)
         else:
             if chunk:
                 attempt.parser._push(chunk)  # type: ignore[union-attr]
             else:
-                self._lost(attempt, None)
+                attempt.end = None
 
     async def _connect(self) -> None:
         """One attempt, when it is due."""
@@ -2236,7 +2261,7 @@ class _Client:
         if self._closed:
             return
         attempt = self._attempt = _Attempt(self._new_link())
-        self._restart = False
+        self._restart, reconnection.opened = False, None
         begun, timeout = time.monotonic(), options.timeout
         try:
             headers, params = await self._made(options.headers), await self._made(options.params)
@@ -2244,21 +2269,22 @@ class _Client:
             if timeout is not None and (callable(options.headers) or callable(options.params)):
                 timeout = max(0.001, timeout - (time.monotonic() - begun))
             if self._closed or self._restart:
-                return self._lost(attempt, None)
+                attempt.end = None
+                return
             response = await attempt.open(request, timeout, options, self.last_event_id)
         except Exception as error:
-            return self._lost(attempt, error)
+            return self._came(error)
         if self._closed or self._restart:
-            return self._lost(attempt, None)
+            attempt.end = None
+            return
         self.response = response
         if attempt.parser is None:  # 204
             self._end(None)
             return
-        reconnection.opened = time.monotonic()
         if options.on_open is not None:
             options.on_open(response)
-        if options.until is None and not self._closed:
-            self._items = attempt.parser._items
+        reconnection.opened = time.monotonic()
+        self._shorten(attempt)
 
     async def _made(self, option: Any) -> Any:
         """An option's value for this attempt."""
@@ -2268,18 +2294,22 @@ class _Client:
                 option = await self._awaited(option)
         return option
 
-    def _lost(self, attempt: _Attempt, error: Exception | None) -> None:
-        """The attempt failed with `error`, or its stream ended: another one follows, or the end."""
-        if error is not None and _from_handler(error) is not None:
-            raise error
-        attempt.lost, self._items = True, None
+    def _judge(self, attempt: _Attempt) -> None:
+        """What follows from the end of an attempt: another one, or the end."""
+        error, parser, options = attempt.end, attempt.parser, self._options
+        reconnection = self._reconnection
         attempt.link.interrupt()
-        if self._closed or (self._restart and not isinstance(error, SSEError)):
-            return  # whatever the link made of it
-        parser, reconnection, options = attempt.parser, self._reconnection, self._options
+        self._items = None
         if parser is not None and parser.retry is not None:
             reconnection.interval = parser.retry
-        wait = reconnection.failed(error, time.monotonic(), self._delivered)
+        if self._restart and not isinstance(error, SSEError):
+            at_once = True  # whatever the link made of it
+        else:  # the caller has left an open connection, which is no failure
+            at_once = error is _GIVEN_UP and reconnection.opened is not None and options.reconnect
+        wait = 0.0 if at_once else reconnection.failed(error, time.monotonic(), self._delivered)
+        attempt.judged, attempt.end = True, None  # an exception refers to frames and they to it
+        if at_once or (wait is not None and error is _GIVEN_UP):
+            return
         if wait is not None:
             level, n = "info" if error is None else "warning", reconnection.retries
             _log(level, "%s: %s; attempt %d in %.1f s", _safe(options.url), _cause(error), n, wait)
@@ -2291,7 +2321,7 @@ class _Client:
                 self._end(self._failed(error, unfinished))
         else:
             self._end(error)
-            if not isinstance(error, SSEError):  # of the caller's code, not of the attempt
+            if not isinstance(error, SSEError):  # not the attempt failed, but the caller's code
                 return
         if options.on_error is not None:
             options.on_error(error, wait)
@@ -2304,24 +2334,6 @@ class _Client:
         failure.unfinished, failure.__cause__ = unfinished, error
         return failure
 
-    def _broken_off(self, error: BaseException) -> None:
-        """The caller broke a step off. If nothing was lost the connection stays, within `with`."""
-        attempt = self._attempt
-        if attempt is None or attempt.lost or self._closed:
-            return
-        if attempt.parser is not None:
-            whole = attempt.link.whole or attempt.held is not None
-            if whole and (self._inside or not self._options.reconnect):
-                return
-            wait: float | None = 0.0 if self._options.reconnect else None
-        else:  # an attempt given up counts
-            given_up = _Ours("the caller gave the attempt up")
-            wait = self._reconnection.failed(given_up, time.monotonic(), self._delivered)
-        attempt.lost, self._items = True, None
-        attempt.link.interrupt()
-        if wait is None:
-            self._end(self._failed(error))
-
 
 class SSEClient(_Client):
     __doc__ = _Client.__doc__
@@ -2330,7 +2342,7 @@ class SSEClient(_Client):
 
     def __enter__(self) -> SSEClient:
         _enter(self)
-        _run(self._advance(opening=True))
+        self._step(opening=True)
         self._inside = True
         return self
 
@@ -2342,7 +2354,7 @@ class SSEClient(_Client):
         return self
 
     def __next__(self) -> SSEEvent:
-        came: Any = ...
+        came: Any = None
         items: Any = self._items
         attempt: Any = self._attempt
         if items is not None and not self._busy:  # what `_advance` does, without coroutines
@@ -2360,24 +2372,34 @@ class SSEClient(_Client):
                     self.last_event_id = attempt.parser._stream.last_event_id
                     chunk = attempt.link.read_now()
                     if not chunk:
-                        came = ... if chunk is None else chunk
+                        if chunk is not None:
+                            attempt.end = self._items = None
                         break
                     attempt.parser._push(chunk)
-            except Exception as error:
-                came = error
             except BaseException as error:
-                self._broken_off(error)
-                _run(self._give_back())
-                raise
+                attempt.end, self._items = _GIVEN_UP, None  # until it is known whose it is
+                came = error
             finally:
                 self._busy = False
         try:
-            event = _run(self._advance(False, came))
+            event = self._step(came=came)
         finally:
             came = None
         if event is None:
             raise StopIteration
         return event
+
+    def _step(self, opening: bool = False, came: Any = None) -> SSEEvent | None:
+        """`_advance`, which over blocking links one step brings to its end."""
+        step = self._advance(opening, came)
+        try:
+            step.send(None)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        finally:
+            came = None
+        step.close()
+        raise TypeError("coroutine functions are for the asynchronous client")
 
     def close(self) -> None:
         """End the iteration and the connection at once, from any thread; what was not handed over
@@ -2435,7 +2457,7 @@ class AsyncSSEClient(_Client):
         return self
 
     async def __anext__(self) -> SSEEvent:
-        came: Any = ...
+        came: Any = None
         items: Any = self._items
         attempt: Any = self._attempt
         if items is not None and not self._busy:  # what `_advance` does, with a coroutine less
@@ -2453,15 +2475,12 @@ class AsyncSSEClient(_Client):
                     self.last_event_id = attempt.parser._stream.last_event_id
                     chunk = await attempt.link.read()
                     if not chunk:
-                        came = chunk
+                        attempt.end = self._items = None
                         break
                     attempt.parser._push(chunk)
-            except Exception as error:
-                came = error
             except BaseException as error:
-                self._broken_off(error)
-                await self._give_back()
-                raise
+                attempt.end, self._items = _GIVEN_UP, None  # until it is known whose it is
+                came = error
             finally:
                 self._busy = False
         try:
@@ -2853,8 +2872,10 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
         if "verbose" in options:
             _show_head(">", f"{method} {_safe(url)}", sent)
         timeout = max(0.001, min(timeout or 1e6, deadline - time.monotonic()))
-        exchange = httpclient.Exchange(verify, proxy, uds, True, idle_timeout)
-        response = _run(exchange.open(httpclient.Request(method, url, sent, content), timeout))
+        response = httpclient.request(
+            method, url, headers=sent, content=content, stream=True, timeout=timeout,
+            idle_timeout=idle_timeout, verify=verify, proxy=proxy, uds=uds,
+        )  # fmt: skip
         status = f"{response.http_version} {response.status_code} {response.reason}".rstrip()
         if "verbose" in options:
             _show_head("<", status, response.headers.items())
@@ -2863,7 +2884,7 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
             printer.flush()
         kind = response.headers.get("Content-Type", "")
         if response.status_code >= 300 or "event-stream" not in kind.lower():
-            exchange.limit(_BODY_SECONDS)  # the body of a refusal may never end
+            response.limit(_BODY_SECONDS)  # the body of a refusal may never end
         return SimpleNamespace(
             status_code=response.status_code, reason=response.reason, headers=response.headers,
             url=response.url, close=response.close,

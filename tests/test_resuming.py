@@ -334,7 +334,7 @@ class Broken(SyncWorld):
             client = self.connect(server.url, on_error=lambda error, delay: errors.append(error))
             with client:
                 next(client)
-                with mock.patch.object(sse.SSEClient, "_lost", side_effect=KeyboardInterrupt):
+                with mock.patch.object(sse.SSEClient, "_judge", side_effect=KeyboardInterrupt):
                     with self.assertRaises(KeyboardInterrupt):
                         while True:
                             next(client)
