@@ -42,18 +42,16 @@ HEADERS = ("Authorization", "X-Key", "Last-Event-ID", "Content-Type", "Accept")
 @dataclass
 class Example:
     library: str
-    line: int
     theirs: str
     ours: str
 
 
 def examples() -> list[Example]:
-    text = README.read_text("utf-8")
-    return [Example(m[1], text.count("\n", 0, m.start(2)), m[2], m[3]) for m in EXAMPLE.finditer(text)]
+    return [Example(*found) for found in EXAMPLE.findall(README.read_text("utf-8"))]
 
 
 def run(code: str, end: str) -> tuple[str, Request]:
-    """What a program prints, given a `url` whose stream has the end `end`, and what it asked for."""
+    """What a program prints, given a `url` whose stream ends in this way, and what it asked for."""
     compiled = compile(code, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     printed = io.StringIO()
     with Server(stream(FEED, end=end)) as server, contextlib.redirect_stdout(printed):

@@ -1,9 +1,9 @@
 """Every fence of Python in the README is run, with its URLs turned to a local server.
 
 A fence finds nothing defined but `url`, and may await at its top level. A comment on the line
-before it changes that: `<!-- a test file -->` gives it to pytest; `<!-- moving from X -->` leaves it
-to test_moving.py; `<!-- not run: reason -->` leaves it out, and the reason is printed at the end.
-What else the README says and a test can hold it to is below.
+before it changes that: `<!-- a test file -->` gives it to pytest; `<!-- moving from X -->` leaves
+it to test_moving.py; `<!-- not run: reason -->` leaves it out, and the reason is printed at the
+end. What else the README says and a test can hold it to is below.
 """
 
 from __future__ import annotations
@@ -154,9 +154,12 @@ def test_a_test_file(fence: Fence, marker: str, tmp_path: Path) -> None:
     code = fence.code.replace("@pytest.mark.asyncio", f"@pytest.mark.{marker}")
     file = tmp_path / "test_theirs.py"
     file.write_text(code + "\n\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", str(file)]
-    path = os.environ | {"PYTHONPATH": str(README.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-    ended = subprocess.run(command, env=path, cwd=tmp_path, capture_output=True, text=True, timeout=50)
+    (tmp_path / "pytest.ini").touch()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file.name]
+    ended = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=50,
+        env=os.environ | {"PYTHONPATH": str(README.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "1 passed" in ended.stdout
 
@@ -222,11 +225,11 @@ def test_the_command_lines_options() -> None:
 def test_every_file_is_on_the_map() -> None:
     """The sections of both files, in their order."""
     text = README.read_text("utf-8").partition("\n## Development\n")[2]
-    rows = [row.split(" | ") for row in re.findall(r"^\| (.*) \|$", text.partition("\nProtocol")[0], re.M)]
+    rows = re.findall(r"^\| (.*) \|$", text.partition("\nProtocol")[0], re.M)
     assert len(rows) >= 8
     for module, column in (("sse", 0), ("httpclient", 2)):
         source = (README.parent / f"{module}.py").read_text("utf-8")
         sections = re.findall(r"^# --- ([^-\n:]*?)(?::.*)? -+$", source, re.M)
-        shown = "; ".join(row[column] for row in rows)
+        shown = "; ".join(row.split(" | ")[column] for row in rows)
         for section in sections:
             assert any(word in shown for word in section.split()), (section, shown)
