@@ -1594,16 +1594,15 @@ def _from_handler(error: BaseException | None) -> BaseException | None:
         while step is not None:
             frame, code = step.tb_frame, step.tb_frame.f_code
             if before is not None and code.co_flags & 0x01:  # CO_OPTIMIZED: a function's frame
-                names = code.co_varnames[: code.co_argcount + bool(code.co_flags & 0x04)]  # *args
                 values = frame.f_locals
-                given = [values.get(name) for name in names]
+                given = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
+                if code.co_flags & 0x04:  # CO_VARARGS
+                    rest = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+                    given.extend(values.get(rest, ()))
                 if isinstance(values, dict):  # before 3.13 a copy that would keep what it refers to
                     values.clear()
-                for value in given:
-                    if value is before or (
-                        type(value) is tuple and any(v is before for v in value)
-                    ):
-                        return found
+                if any(value is before for value in given):
+                    return found
             before, step = frame, step.tb_next
     return None
 

@@ -1,14 +1,16 @@
-"""`layouts.py WHEEL`: the ways in which people get the two files into their programs, each tried by a few
-lines against a local server: installed from the wheel into an empty environment, copied side by side, copied
-into a package, and sse.py copied alone.
+"""`layouts.py WHEEL`: the ways in which people get the two files into their programs, each tried by
+a few lines against a local server: installed from the wheel into an empty environment, copied side by
+side, copied into a package, either frozen into one file by PyInstaller, and sse.py copied alone.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import venv
@@ -52,12 +54,13 @@ class Feed(BaseHTTPRequestHandler):
         pass
 
 
-def run(*command: object, cwd: Path, fails: bool = False) -> tuple[str, str]:
+def run(*command: object, cwd: Path, fails: bool = False, seconds: int = 60) -> tuple[str, str]:
     """What a command prints. It sees nothing of this checkout."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     done = subprocess.run(
         [str(part) for part in command],
-        cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=seconds,
     )  # fmt: skip
     if (done.returncode != 0) is not fails:
         sys.exit(f"{command}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
@@ -100,15 +103,37 @@ def copied(folder: Path, url: str) -> None:
     for package in (vendor, vendor.parent):
         (package / "__init__.py").touch()
     for name, top, module in (("side by side", flat, "sse"), ("into a package", tree, "myapp.vendor.sse")):
+        both = ""
         for connect, program in {"connect": PROGRAM, "async_connect": ASYNC_PROGRAM}.items():
             text = f"from {module} import {connect}\n" + program.format(connect=connect, url=url)
+            both += text
             (top / "program.py").write_text(text)
             out, err = run(sys.executable, "-W", "error", "program.py", cwd=top)
             expect(f"copied {name}, {connect}", (out, err), (EXPECTED, ""))
+        if can_freeze():
+            frozen(name, top, both)
         out, _ = run(sys.executable, "-m", module, "--format", "data", url, cwd=top)
         expect(f"python -m {module} URL", out.split(), ["hello", "world"])
     out, _ = run(sys.executable, "sse.py", "--format", "data", url, cwd=flat)
     expect("python sse.py URL", out.split(), ["hello", "world"])
+
+
+def can_freeze() -> bool:
+    """PyInstaller puts Python's shared library into the program; not every Python has one."""
+    shared = sysconfig.get_config_var("Py_ENABLE_SHARED")
+    return bool(shared) and importlib.util.find_spec("PyInstaller") is not None
+
+
+def frozen(name: str, top: Path, text: str) -> None:
+    """One file that runs where there is nothing else: what it imports is found by reading the source."""
+    (top / "program.py").write_text(text)
+    options = ("--onefile", "--log-level", "ERROR")
+    run(sys.executable, "-m", "PyInstaller", *options, "program.py", cwd=top, seconds=300)
+    elsewhere = top / "elsewhere"
+    elsewhere.mkdir()
+    shutil.move(top / "dist/program", elsewhere)
+    out, err = run(elsewhere / "program", cwd=elsewhere)
+    expect(f"copied {name}, frozen", (out, err), (EXPECTED * 2, ""))
 
 
 def alone(folder: Path, url: str) -> None:
@@ -130,6 +155,8 @@ def main() -> None:
         copied(Path(name), url)
         alone(Path(name), url)
         server.shutdown()
+    if not can_freeze():
+        print("NOT FROZEN: PyInstaller or the shared library of this Python is missing")
 
 
 main()

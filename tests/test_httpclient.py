@@ -51,7 +51,7 @@ from tests.server import (
     stream,
     unanswered_port,
 )
-from tests.worlds import AsyncWorld, World, in_all_ways, in_both_worlds, is_async
+from tests.worlds import AsyncWorld, World, in_all_ways, in_both_worlds, is_async, needs_prompt_finalizers
 
 HERE = answer("data: here\n\n")
 
@@ -224,6 +224,7 @@ class Responses(World):
         with Server(answer("<p>")) as server:
             self.assertRaises(ValueError, self.get(server.url).json)
 
+    @needs_prompt_finalizers
     def test_dropped_unclosed(self) -> None:
         with Server(stream("x", end="open")) as server:
             response = self.get(server.url, stream=True)

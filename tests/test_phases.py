@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import sse
 from sse import SSEConnectionError
 from tests.server import Connection, Server, answer, chunk, head
-from tests.worlds import World, in_both_worlds
+from tests.worlds import World, in_both_worlds, needs_prompt_finalizers
 
 
 @in_both_worlds
@@ -68,6 +68,7 @@ class Reconnecting(unittest.TestCase):
 
 
 class Dropped(unittest.TestCase):
+    @needs_prompt_finalizers
     def test_a_source_is_let_go_with_its_iterator(self) -> None:
         """At once: what it holds open does not wait for the garbage collector."""
         for make in (sse.EventSource, sse.EventSource.from_chunks):

@@ -14,6 +14,7 @@ import gc
 import inspect
 import logging
 import os
+import socket
 import sys
 import threading
 import traceback
@@ -30,9 +31,44 @@ import sse
 Function = Callable[..., Any]
 ROUNDS = int(os.environ.get("SSE_TEST_ROUNDS", "1"))  # how often what depends on chance is repeated
 
+# A finalizer runs at the moment the last reference goes, or when a collector finds the time: PyPy.
+needs_prompt_finalizers = unittest.skipUnless(
+    sys.implementation.name == "cpython", "this Python finalizes what was dropped when it likes"
+)
+
 # Without a handler of its own, what a test provokes would be printed between the dots.
 for _name in ("sse", "asyncio"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
+
+
+
+def _run_on(name: str) -> None:
+    """Makes every event loop from now on such a one: `uvloop`, or `eager` (tasks start at once; Python 3.12)."""
+    if name == "uvloop":
+        import uvloop  # type: ignore[import-not-found, unused-ignore]
+
+        class Loop(uvloop.Loop):  # type: ignore[misc, unused-ignore]
+            async def getaddrinfo(self, host: Any, *args: Any, **options: Any) -> Any:
+                """By the function that tests replace; uvloop's own goes past it. Connecting asks it again."""
+                if str(host).replace(".", "").isdigit():
+                    return await super().getaddrinfo(host, *args, **options)
+                return await self.run_in_executor(None, lambda: socket.getaddrinfo(host, *args, **options))
+
+        make: Callable[[], asyncio.AbstractEventLoop] = Loop
+    elif name == "eager":
+        standard_loop = asyncio.new_event_loop
+
+        def make() -> asyncio.AbstractEventLoop:
+            loop = standard_loop()
+            loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined, unused-ignore]
+            return loop
+    else:
+        raise ValueError(f"SSE_TEST_LOOP: uvloop or eager, not {name!r}")
+    asyncio.new_event_loop = asyncio.events.new_event_loop = make
+
+
+if LOOP := os.environ.get("SSE_TEST_LOOP"):  # a whole run on another event loop
+    _run_on(LOOP)
 
 # Debug mode notes for each callback who asked for it; ten frames deep that is a fifth of the time of all tests.
 asyncio.constants.DEBUG_STACK_DEPTH = 1
@@ -45,7 +81,8 @@ class Checked(unittest.TestCase):
     def setUpClass(cls) -> None:
         super().setUpClass()
         gc.collect()
-        gc.freeze()  # what is here before a test need not be looked at after each of them
+        if hasattr(gc, "freeze"):  # PyPy has none
+            gc.freeze()  # what is here before a test need not be looked at after each of them
 
     def setUp(self) -> None:
         self.unseen: list[str] = []
@@ -71,7 +108,8 @@ class Checked(unittest.TestCase):
         self.unseen.append("".join(traceback.format_exception(seen.exc_type, seen.exc_value, seen.exc_traceback)))
 
     def _check(self, threads: set[threading.Thread]) -> None:
-        gc.collect()  # an unclosed socket speaks up when it is collected
+        for _ in range(1 if sys.implementation.name == "cpython" else 3):  # PyPy runs finalizers between collections
+            gc.collect()  # an unclosed socket speaks up when it is collected
         self.assertEqual(self.unseen, [])
         self.assertEqual(set(threading.enumerate()) - threads, set())
 
@@ -85,6 +123,8 @@ class Waits:
 
     async def _wait(self, seconds: float) -> None:
         self.waits.append(seconds)
+        if len(self.waits) > 10_000:  # without waits it would go on at full speed, and look like a hang
+            raise AssertionError(f"reconnects without end, waits: {self.waits[-3:]}")
 
 
 class HastySSEClient(Waits, sse.SSEClient):

@@ -32,6 +32,7 @@ import measure  # noqa: E402
 import parsing  # noqa: E402
 import peers  # noqa: E402
 import streams  # noqa: E402
+import threads  # noqa: E402
 import tls  # noqa: E402
 from processes import Workspace  # noqa: E402
 
@@ -61,6 +62,7 @@ WORKLOADS: dict[str, Callable[[list[str], Options, Workspace], list[measure.Sect
     "lines": lambda found, o, space: lines.run(found, o.quick),
     "endtoend": lambda found, o, space: endtoend.run(found, o.quick, space),
     "latency": lambda found, o, space: latency.run(found, o.quick, space),
+    "threads": lambda found, o, space: threads.run(found, o.quick),
     "large": lambda found, o, space: large.run(found, o.quick, space),
     "streams": lambda found, o, space: streams.run(found, o.quick, space, o.streams),
     "fairness": lambda found, o, space: fairness.run(found, o.quick, space),
