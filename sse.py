@@ -30,11 +30,12 @@ from operator import attrgetter
 
 TYPE_CHECKING = False  # to import typing would take half as long as to import all of this
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable
     from ssl import SSLContext
-    from typing import Any, ClassVar, Literal, NoReturn, Protocol, TypeVar
+    from typing import Any, ClassVar, Generic, Literal, NoReturn, Protocol, TypeVar
 
-    _T = TypeVar("_T")
+    _Made = TypeVar("_Made")  # what a callable makes headers as, and what sends, in either world
+    _Transport = TypeVar("_Transport")
 
     class Response(Protocol):
         """The head of the answer that the events come from."""
@@ -46,10 +47,30 @@ if TYPE_CHECKING:
         @property
         def url(self) -> Any: ...
 
+    class BlockingClient(Protocol):
+        """Another library's client for `connect`: a `requests.Session`, an `httpx.Client`."""
+
+        def __enter__(self) -> Any: ...
+        def __exit__(self, *exception: Any) -> Any: ...
+        def close(self) -> None: ...
+
+    class AwaitedClient(Protocol):
+        """Another library's client for `async_connect`: `httpx.AsyncClient`, `aiohttp`'s."""
+
+        async def __aenter__(self) -> Any: ...
+        async def __aexit__(self, *exception: Any) -> Any: ...
+
     State = Literal["connecting", "open", "closed"]
 else:  # what the annotations below mean to typing.get_type_hints() and to checks at run time
-    Any = NoReturn = Response = SSLContext = object
-    State = str
+    Any = NoReturn = Response = BlockingClient = AwaitedClient = Awaitable = SSLContext = object
+    State, _Made, _Transport = str, object, object
+
+    class Generic:
+        __slots__ = ()
+
+        def __class_getitem__(cls, parameters):
+            return cls
+
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 Params = Mapping[str, object] | Iterable[tuple[str, object]]
@@ -1934,7 +1955,7 @@ class _Attempt:
 # --- the clients --------------------------------------------------------------------------------
 
 
-class _Client:
+class _Client(Generic[_Made, _Transport]):
     """Follow the event stream at `url`, reconnecting when it is lost ("Processing model").
 
     A context manager and an iterator over `SSEEvent`; a loop that was left can be resumed. Options:
@@ -1993,7 +2014,7 @@ class _Client:
         self,
         url: str,
         *,
-        headers: Headers | Callable[[], Any] | None = None,
+        headers: Headers | Callable[[], _Made] | None = None,
         timeout: float | None = 30.0,
         idle_timeout: float | None = 300.0,
         retry_interval: int = 3000,
@@ -2017,7 +2038,7 @@ class _Client:
         on_open: Callable[[Response], object] | None = None,
         on_error: Callable[[Exception | None, float | None], object] | None = None,
         on_comment: Callable[[str], object] | None = None,
-        transport: Any = None,
+        transport: _Transport | None = None,
         **others: NoReturn,
     ) -> None:
         given = locals()
@@ -2335,7 +2356,7 @@ class _Client:
         return failure
 
 
-class SSEClient(_Client):
+class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
     __doc__ = _Client.__doc__
     __slots__ = ()
     _asynchronous, _exchange, _foreign = False, "Exchange", _Foreign
@@ -2433,12 +2454,14 @@ def _open_gate(gate: Any) -> None:
         pass  # it is open
 
 
-def _enter(client: _Client) -> None:
+def _enter(client: _Client[Any, Any]) -> None:
     if client._inside is not None:
         raise RuntimeError("this client was entered already; make a new one for each `with`")
 
 
-class AsyncSSEClient(_Client):
+class AsyncSSEClient(
+    _Client["Headers | Awaitable[Headers]", "AwaitedClient | Callable[..., Awaitable[Any]]"]
+):
     __doc__ = _Client.__doc__
     __slots__ = ()
     _asynchronous, _exchange, _foreign = True, "AsyncExchange", _AsyncForeign
