@@ -908,9 +908,10 @@ class _TLS:
 # `OSError` is looked at, `_lost` asks where it came from.
 
 _IN, _OUT = 1, 4  # POLLIN and POLLOUT
-_WAKES = sys.platform == "linux"  # shutdown() wakes who waits for a socket, even for its connect,
-# and what has arrived can be received after it. Elsewhere waits come in slices, between which the
-# wire's flags are looked at; on Windows Ctrl-C is not noticed in any other way.
+# On Linux shutdown() wakes who waits for a socket, even for its connect, and what has arrived can
+# be received after it. Elsewhere waits come in slices, between which the wire's flags are looked
+# at; on Windows Ctrl-C is not noticed in any other way.
+_WAKES = sys.platform == "linux"
 _SLICE = 0.25  # seconds
 _SHORT = 0.01  # seconds between two looks at what no system call can wait for
 _QUICK = sys.platform == "linux" and sys.maxsize > 2**32  # SO_RCVTIMEO takes two 64-bit numbers
@@ -941,7 +942,8 @@ def _from_handler(error: BaseException) -> bool:
         given = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
         if code.co_flags & _VARARGS:
             name = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
-            given.extend(values.get(name, ()))
+            arguments = values.get(name)
+            given.extend(arguments if isinstance(arguments, tuple) else ())
         if any(value is before for value in given):
             return True
     return False
