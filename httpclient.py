@@ -942,8 +942,7 @@ def _from_handler(error: BaseException) -> bool:
         given = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
         if code.co_flags & _VARARGS:
             name = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
-            arguments = values.get(name)
-            given.extend(arguments if isinstance(arguments, tuple) else ())
+            given.extend(values.get(name, ()))
         if any(value is before for value in given):
             return True
     return False
