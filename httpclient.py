@@ -33,7 +33,6 @@ from math import inf
 from struct import pack
 from threading import RLock
 from time import get_clock_info, monotonic, sleep
-from types import coroutine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -1210,9 +1209,10 @@ class _TLS:
 # `OSError` is looked at, `_lost` asks where it came from.
 
 _IN, _OUT = 1, 4  # POLLIN and POLLOUT
-_WAKES = sys.platform == "linux"  # shutdown() wakes who waits for a socket, even for its connect,
-# and what has arrived can be received after it. Elsewhere waits come in slices, between which the
-# wire's flags are looked at; on Windows Ctrl-C is not noticed in any other way.
+# On Linux shutdown() wakes who waits for a socket, even for its connect, and what has arrived can
+# be received after it. Elsewhere waits come in slices, between which the wire's flags are looked
+# at; on Windows Ctrl-C is not noticed in any other way.
+_WAKES = sys.platform == "linux"
 _SLICE = 0.25  # seconds
 _SHORT = 0.01  # seconds between two looks at what no system call can wait for
 _QUICK = sys.platform == "linux" and sys.maxsize > 2**32  # SO_RCVTIMEO takes two 64-bit numbers
@@ -1882,10 +1882,14 @@ class _AsyncWire:
             await _pause()  # the transport closes its socket in the loop's next turn
 
 
-@coroutine
-def _pause() -> Generator[None, None, None]:
+class _Turn:
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+async def _pause() -> None:
     """One turn of the loop: `asyncio.sleep(0)` without asyncio."""
-    yield
+    await _Turn()
 
 
 # --- responses ----------------------------------------------------------------------------------
