@@ -1779,6 +1779,8 @@ class _Foreign:
         try:
             self._response.close()
         except Exception as error:  # it helps nobody, and must not hide what else there is to say
+            if _from_handler(error) is not None:
+                raise
             _log("debug", "closing failed: %s", _cause(error))
 
     async def release(self) -> None:
@@ -1863,6 +1865,8 @@ class _AsyncForeign:
             _closing.add(self._closer)
             self._closer.add_done_callback(_closing.discard)
         await _finished(self._closer, _GRACE)
+        if self._closer.done():
+            self._closer.result()  # what a signal's handler raised in it
 
     async def _close(self) -> None:
         import asyncio
@@ -1879,6 +1883,8 @@ class _AsyncForeign:
                 if hasattr(done, "__await__"):
                     await done
             except Exception as error:
+                if _from_handler(error) is not None:
+                    raise
                 _log("debug", "closing failed: %s", _cause(error))
 
 
@@ -2235,10 +2241,10 @@ class _Client(Generic[_Made, _Transport]):
             self._items = attempt.parser._items  # type: ignore[union-attr]
 
     def _pull(self, attempt: _Attempt) -> SSEEvent | None:
-        """The next event of what was read; `None` if there is no more of it."""
+        """The next event of what was read, which stays held; `None` if there is no more of it."""
         parser: Any = attempt.parser
         while attempt.end is ... and not self._closed:
-            item, attempt.held = attempt.held, None
+            item = attempt.held
             if item is None:
                 item = next(parser._items)
             if item is None:
@@ -2247,18 +2253,16 @@ class _Client(Generic[_Made, _Transport]):
                     attempt.end = parser._stream.error
                 return None
             if item.__class__ is str:
+                attempt.held = None
                 self._options.on_comment(item)
                 continue
+            attempt.held = item  # until it is handed over: Ctrl-C in `until` loses nothing
             if self._options.until is not None:
-                attempt.held = item  # Ctrl-C in `until` loses nothing
                 last = self._options.until(item)
-                attempt.held = None
                 if self._closed:
                     break
                 if last:
                     self._end(None)
-            self.last_event_id = item.id
-            self._delivered += 1
             return item  # type: ignore[no-any-return]
         return None
 
@@ -2378,8 +2382,8 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
         came: Any = None
         items: Any = self._items
         attempt: Any = self._attempt
-        if items is not None and not self._busy:  # what `_advance` does, without coroutines
-            self._busy = True
+        if items is not None and attempt.held is None and not self._busy:
+            self._busy = True  # what `_advance` does, without coroutines
             try:
                 while True:
                     item = next(items)
@@ -2408,6 +2412,8 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
             came = None
         if event is None:
             raise StopIteration
+        self.last_event_id, self._attempt.held = event.id, None  # type: ignore[union-attr]
+        self._delivered += 1
         return event
 
     def _step(self, opening: bool = False, came: Any = None) -> SSEEvent | None:
@@ -2483,8 +2489,8 @@ class AsyncSSEClient(
         came: Any = None
         items: Any = self._items
         attempt: Any = self._attempt
-        if items is not None and not self._busy:  # what `_advance` does, with a coroutine less
-            self._busy = True
+        if items is not None and attempt.held is None and not self._busy:
+            self._busy = True  # what `_advance` does, with a coroutine less
             try:
                 while True:
                     item = next(items)
@@ -2512,6 +2518,8 @@ class AsyncSSEClient(
             came = None
         if event is None:
             raise StopAsyncIteration
+        self.last_event_id, self._attempt.held = event.id, None  # type: ignore[union-attr]
+        self._delivered += 1
         return event
 
     async def close(self) -> None:

@@ -194,6 +194,11 @@ async def asgi(scope: Any, receive: Any, send: Any) -> None:
 # What both kinds of interruption share
 
 
+# What the collector may find: a new socket that nobody knew yet, and a coroutine before its first
+# step, for a handler can run before either has a name.
+INEVITABLE = ("laddr=('0.0.0.0', 0)", "was never awaited")
+
+
 class Wrong(AssertionError):
     """A run that did not come out as it must."""
 
@@ -208,6 +213,11 @@ def nothing_left() -> Iterator[list[str]]:
     where: list[str] = []
 
     def record(seen: Any) -> None:
+        text = str(seen.exc_value)
+        if any(known in text for known in INEVITABLE):
+            return
+        if len(where) > 1 and "unclosed <socket" in text:
+            return  # a plain request was interrupted, and then what it did because of that
         unseen.append(f"{seen.exc_type.__name__}: {seen.exc_value} in {getattr(seen, 'object', '')!r}")
 
     before = set(os.listdir("/proc/self/fd")), set(threading.enumerate())
@@ -228,9 +238,9 @@ def nothing_left() -> Iterator[list[str]]:
         raise Wrong(f"left behind: {left}, interrupted at {where}")
 
 
-def check(got: list[str]) -> None:
-    if got != [str(number) for number in range(1, TOTAL + 1)]:
-        raise Wrong(f"events {got}")
+def check(got: list[str], whole: bool, where: object) -> None:
+    if got != [str(number) for number in range(1, (TOTAL if whole else len(got)) + 1)]:
+        raise Wrong(f"events {got}, interrupted at {where}")
 
 
 # Signals
@@ -382,8 +392,9 @@ def interrupted(
 
     def note(raised: Any) -> None:
         if raised is not signals.raised[-1]:
-            raise Wrong(f"{raised!r} came out, interrupted {signals.where}") from raised
-        raised.__traceback__ = raised.__context__ = None
+            raise Wrong(f"{raised!r} came out, interrupted {where}") from raised
+        for error in signals.raised:  # a frame may hold what is to be closed
+            error.__traceback__ = error.__context__ = None
         seen.append(raised)
 
     def follow() -> None:
@@ -414,12 +425,8 @@ def interrupted(
         client.close()
         client = None
     if seen[-1:] != signals.raised[-1:]:  # of two at nearly the same moment the second may be seen
-        raise Wrong(f"raised {signals.where}, came out {seen}")
-    if kind == "closing" and seen:
-        if got != [str(number + 1) for number in range(len(got))]:
-            raise Wrong(f"events {got}")
-    else:
-        check(got)
+        raise Wrong(f"raised {where}, came out {seen}")
+    check(got, not (kind == "closing" and seen), where)
     return signals
 
 
@@ -452,7 +459,7 @@ class Cancellations:
 
     def _cancel(self, handle: Any) -> None:
         behind = self.count - self.first
-        if behind == 0 or behind == self.again:
+        if behind == 0 or (behind == self.again and behind > 0):
             if self.task.cancel():
                 self.asked += 1
                 self.where = f"{handle!r}"[:200]
@@ -518,7 +525,7 @@ def cancelled(
     most = 2 if again > 0 else 1
     if not min(cancellations.asked, 1) <= cancellations.came <= most:
         raise Wrong(f"cancelled {cancellations.asked} times, came out {cancellations.came} times")
-    check(got)
+    check(got, True, cancellations.where)
     return cancellations
 
 
@@ -560,10 +567,12 @@ def cancel_points(
 def points(
     urls: dict[str, str], only: list[str], stride: int, start: int = 0
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Every run, by the name of its place."""
-    for make, asynchronous in ((signal_points, False), (cancel_points, True)):
-        for name, (url, options) in scenarios(urls, asynchronous).items():
-            if not only or name in only:
+    """Every run, by the name of its place; of scenarios, kinds of interruption, or both."""
+    kinds = [kind for kind in ("signals", "cancellations") if kind in only]
+    names = [name for name in only if name not in kinds]
+    for kind, make in (("signals", signal_points), ("cancellations", cancel_points)):
+        for name, (url, options) in scenarios(urls, make is cancel_points).items():
+            if (not kinds or kind in kinds) and (not names or name in names):
                 for place, run in make(url, options, stride, start):
                     yield f"{name}: {place}", run
 
@@ -583,7 +592,7 @@ def failures(
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("scenarios", nargs="*", help="names of scenarios; all without")
+    parser.add_argument("only", nargs="*", help="names of scenarios, signals, cancellations")
     parser.add_argument("--stride", type=int, default=1, help="only every n-th place")
     parser.add_argument("--start", type=int, default=0, help="the first of them")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -594,10 +603,11 @@ def main() -> int:
     logging.getLogger("sse").addHandler(logging.NullHandler())
     count: collections.Counter[str] = collections.Counter()
     wrong = 0
+    _watch_instructions()
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # what is here before need not be looked at after each run
     with server() as urls:
-        for name, failure in failures(urls, options.scenarios, options.stride, options.start):
+        for name, failure in failures(urls, options.only, options.stride, options.start):
             scenario, _, place = name.partition(":")
             count[f"{scenario} {place.split()[0].rstrip('s')}"] += 1
             if failure:
