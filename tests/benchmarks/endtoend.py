@@ -40,7 +40,7 @@ def run(found: list[str], quick: bool, space: Workspace) -> list[Section]:
                 measure("flushed singly after that", "single", single)
         with ExitStack() as stack:
             url = stack.enter_context(space.server(acks))
-            workers = all_workers(stack, space, [n for n in found if n in (OURS, *SINGLY)], acks, silence=0)
+            workers = all_workers(stack, space, [n for n in found if n in (OURS, peers.BEFORE, *SINGLY)], acks, silence=0)
             measure("flushed singly, no limit on silence", "single", single)
     rows = []
     for world in WORLDS:
