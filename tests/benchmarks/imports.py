@@ -51,7 +51,7 @@ def run(found: list[str], quick: bool, space: Workspace, pythons: list[str]) -> 
         for modules in space.versions.values():
             output(python, "-I", "-S", "-m", "compileall", "-q", str(modules))
         code = {
-            name: ("-S", TIMED.format(path=modules, module="sse", name="EventSource"))
+            name: ("-S", TIMED.format(path=str(modules), module="sse", name="EventSource"))
             for name, modules in space.versions.items()
         }
         if python == sys.executable:  # the one that has the peers

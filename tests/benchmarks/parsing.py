@@ -1,6 +1,7 @@
-"""Parsing bytes: seven kinds of stream, cut into pieces of three sizes and into one event per piece.
+"""Parsing bytes: seven kinds of stream, in pieces of three sizes and with one event per piece.
 
-What arrives is either much at once, or an event alone, or less than one: each is judged by a mean and a worst case.
+What arrives is either much at once, or an event alone, or less than one: each is judged by a mean
+and a worst case.
 """
 
 from __future__ import annotations

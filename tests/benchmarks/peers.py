@@ -4,8 +4,8 @@ Every peer is driven the way its own documentation or client drives it, and wher
 that is cheaper for the peer. Nothing here imports a library before it is asked for: a benchmark of one must
 not carry the others.
 
-wreq and pyreqwest are HTTP clients written in Rust, without SSE: "wreq + sse" is its stream of bytes under the
-`EventSource` of this project, which is more than their users get and the best there is to compare with.
+wreq and pyreqwest are HTTP clients written in Rust, without SSE: "wreq + sse" is its stream of bytes
+under the `EventSource` of this project, which is the best that their users can have.
 """
 
 from __future__ import annotations
@@ -472,8 +472,9 @@ class Niquests:
 
 class Wreq:
     def __init__(self, cafile: str | None, silence: float | None) -> None:
-        from sse import EventSource
         from wreq import blocking
+
+        from sse import EventSource
 
         self.client, self.source = blocking.Client(**wreq_options(cafile, silence)), EventSource
 
@@ -489,6 +490,7 @@ class Wreq:
 class Pyreqwest:
     def __init__(self, cafile: str | None, silence: float | None) -> None:
         from pyreqwest.client import SyncClientBuilder
+
         from sse import EventSource
 
         self.client = pyreqwest_options(SyncClientBuilder(), cafile, silence).build()
@@ -611,6 +613,7 @@ class AsyncNiquests:
 class AsyncWreq:
     def __init__(self, cafile: str | None, silence: float | None) -> None:
         import wreq
+
         from sse import AsyncEventSource
 
         self.client, self.source = wreq.Client(**wreq_options(cafile, silence)), AsyncEventSource
@@ -627,6 +630,7 @@ class AsyncWreq:
 class AsyncPyreqwest:
     def __init__(self, cafile: str | None, silence: float | None) -> None:
         from pyreqwest.client import ClientBuilder
+
         from sse import AsyncEventSource
 
         self.client = pyreqwest_options(ClientBuilder(), cafile, silence).build()

@@ -39,6 +39,7 @@ class Workspace:
         self.path = Path(tempfile.mkdtemp(prefix="sse-bench-"))
         self.versions = {OURS: self.copy(ROOT, OURS)}
         self.modules = self.versions[OURS]
+        self.before = before
         if before is not None:
             self.versions[BEFORE] = self.copy(before, BEFORE)
         self._counter = 0
@@ -46,7 +47,7 @@ class Workspace:
         self.environment = kept | {"PYTHONPATH": str(self.modules), "PYTHONWARNINGS": "ignore"}
 
     def copy(self, source: Path, name: str, compiled: bool = True) -> Path:
-        """The two modules in a directory of their own."""
+        """The modules in a directory of their own."""
         modules = self.path / f"modules-{name}"
         modules.mkdir()
         for file in ("sse.py", "httpclient.py"):

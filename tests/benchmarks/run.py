@@ -2,12 +2,13 @@ r"""The benchmarks: `python3 tests/benchmarks/run.py` measures `sse` beside the 
 
 Nothing is installed; what is missing is named. For all of it:
 
-    pip install httpx httpx-sse launchdarkly-eventsource sseclient-py requests-sse aiohttp-sse-client openai \
-        httpx2 wreq pyreqwest
+    pip install httpx httpx-sse httpx2 launchdarkly-eventsource sseclient-py requests-sse \
+        aiohttp-sse-client openai wreq pyreqwest
 
 and for niquests, which puts its own library in the place of urllib3, an environment of its own.
 
-`--before DIRECTORY` measures the `sse.py` and `httpclient.py` that lie there as one more candidate, in turns with these.
+`--before DIRECTORY` measures the `sse.py` and `httpclient.py` that lie there as one more candidate,
+in turns with these.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
 import chart  # noqa: E402
+import coldstart  # noqa: E402
 import command  # noqa: E402
 import endtoend  # noqa: E402
 import fairness  # noqa: E402
@@ -75,8 +77,10 @@ WORKLOADS: dict[str, Callable[[list[str], Options, Workspace], list[measure.Sect
     "streams": lambda found, o, space: streams.run(found, o.quick, space, o.streams),
     "fairness": lambda found, o, space: fairness.run(found, o.quick, space),
     "first": lambda found, o, space: tls.first(found, o.quick, space),
+    "coldstart": lambda found, o, space: coldstart.run(found, o.quick, space),
     "command": lambda found, o, space: command.run(o.quick, space, o.pythons),
     "import": lambda found, o, space: imports.run(found, o.quick, space, o.pythons),
+    "singly": lambda found, o, space: tls.singly(found, o.quick, space),
     "tls": lambda found, o, space: tls.throughput(found, o.quick, space),
 }
 
