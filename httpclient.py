@@ -33,7 +33,6 @@ from math import inf
 from struct import pack
 from threading import RLock
 from time import get_clock_info, monotonic, sleep
-from types import coroutine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -1210,9 +1209,10 @@ class _TLS:
 # `OSError` is looked at, `_lost` asks where it came from.
 
 _IN, _OUT = 1, 4  # POLLIN and POLLOUT
-_WAKES = sys.platform == "linux"  # shutdown() wakes who waits for a socket, even for its connect,
-# and what has arrived can be received after it. Elsewhere waits come in slices, between which the
-# wire's flags are looked at; on Windows Ctrl-C is not noticed in any other way.
+# On Linux shutdown() wakes who waits for a socket, even for its connect, and what has arrived can
+# be received after it. Elsewhere waits come in slices, between which the wire's flags are looked
+# at; on Windows Ctrl-C is not noticed in any other way.
+_WAKES = sys.platform == "linux"
 _SLICE = 0.25  # seconds
 _SHORT = 0.01  # seconds between two looks at what no system call can wait for
 _QUICK = sys.platform == "linux" and sys.maxsize > 2**32  # SO_RCVTIMEO takes two 64-bit numbers
@@ -1221,6 +1221,7 @@ _TICK = max(0.001, get_clock_info("monotonic").resolution)
 _CONNECTING = {EINPROGRESS, EINTR, EWOULDBLOCK if os.name == "nt" else EINPROGRESS}
 _OPTIMIZED, _VARARGS = 0x01, 0x04  # of inspect, which is costly to import
 _SCARCE = {EMFILE, ENFILE, ENOMEM, ENOBUFS}  # a lack that passes
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
 _PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 # No delay; and probes that find out within 2 minutes when the peer, or a NAT on the way, has gone.
 _SETTINGS = [
@@ -1269,7 +1270,7 @@ def _too_late(wire: Any) -> RequestTimeout:
 
 
 def _tune(sock: socket.socket) -> None:
-    for setting in _SETTINGS if sock.family in (socket.AF_INET, socket.AF_INET6) else ():
+    for setting in _SETTINGS:
         try:
             sock.setsockopt(*setting)
         except OSError as error:  # an option that this system does not have
@@ -1310,11 +1311,11 @@ class _Closed(ConnectError):
 class _Connecting:
     """A socket on its way to an address, step by step, without blocking."""
 
-    __slots__ = ("_address", "begun", "sock", "watched")
+    __slots__ = ("_address", "_family", "begun", "sock", "watched")
 
     def __init__(self, address: Any) -> None:
         self.sock = socket.socket(*address[:3])
-        self._address = address[4]
+        self._family, self._address = address[0], address[4]
         self.begun = False  # if not, the next step is to be taken `_SHORT` seconds later
         self.watched = False  # does an event loop tell when the next step is due?
         self.sock.setblocking(False)
@@ -1327,14 +1328,15 @@ class _Connecting:
             error = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         else:
             error = self.sock.connect_ex(self._address)
-            if error == EAGAIN and self.sock.family not in (socket.AF_INET, socket.AF_INET6):
+            if error == EAGAIN and self._family not in _INTERNET:
                 return False  # the backlog of a Unix socket is full; nothing tells when it is not
             self.begun = True
             if error in _CONNECTING:
                 return False
         if error:
             raise _system_error(error)
-        _tune(self.sock)
+        if self._family in _INTERNET:
+            _tune(self.sock)
         return True
 
 
@@ -1759,7 +1761,7 @@ class _AsyncWire:
         for attempt in running:
             if attempt.begun and not attempt.watched:
                 try:
-                    self._loop.add_writer(attempt.sock, self._wakeup.now)
+                    self._loop.add_writer(attempt.sock.fileno(), self._wakeup.now)
                     attempt.watched = True
                 except NotImplementedError:  # Windows' default loop: look from time to time
                     pass
@@ -1774,7 +1776,7 @@ class _AsyncWire:
 
     def _unwatch(self, attempt: _Connecting) -> None:
         if attempt.watched and not self._left():
-            self._loop.remove_writer(attempt.sock)
+            self._loop.remove_writer(attempt.sock.fileno())
 
     async def send(self, data: bytes) -> None:
         if self.closed:
@@ -1880,10 +1882,14 @@ class _AsyncWire:
             await _pause()  # the transport closes its socket in the loop's next turn
 
 
-@coroutine
-def _pause() -> Generator[None, None, None]:
+class _Turn:
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+async def _pause() -> None:
     """One turn of the loop: `asyncio.sleep(0)` without asyncio."""
-    yield
+    await _Turn()
 
 
 # --- responses ----------------------------------------------------------------------------------
@@ -1968,6 +1974,10 @@ class _Answer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code} {self.url.partition('?')[0]}>"
+
+    def limit(self, seconds: float | None) -> None:
+        """Bound all reads of the body to come, together: after `seconds`, `RequestTimeout`."""
+        self._exchange.limit(seconds)
 
     @property
     def ok(self) -> bool:

@@ -22,27 +22,20 @@ import sys
 import time
 from collections import namedtuple
 from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
-    Callable,
-    Collection,
-    Generator,
-    Iterable,
-    Iterator,
-    Mapping,
-)
+    AsyncIterable, AsyncIterator, Callable, Collection, Generator, Iterable, Iterator, Mapping,
+)  # fmt: skip
 from functools import cache, partial
 from itertools import chain
 from operator import attrgetter
 
-TYPE_CHECKING = (
-    False  # importing typing would cost half of the time that importing all of this does
-)
+TYPE_CHECKING = False  # to import typing would take half as long as to import all of this
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from ssl import SSLContext
-    from typing import Any, ClassVar, Literal, NoReturn, Protocol, TypeVar
+    from typing import Any, ClassVar, Generic, Literal, NoReturn, Protocol, TypeVar
 
-    _T = TypeVar("_T")
+    _Made = TypeVar("_Made")  # what a callable makes headers as, and what sends, in either world
+    _Transport = TypeVar("_Transport")
 
     class Response(Protocol):
         """The head of the answer that the events come from."""
@@ -54,30 +47,39 @@ if TYPE_CHECKING:
         @property
         def url(self) -> Any: ...
 
+    class BlockingClient(Protocol):
+        """Another library's client for `connect`: a `requests.Session`, an `httpx.Client`."""
+
+        def __enter__(self) -> Any: ...
+        def __exit__(self, *exception: Any) -> Any: ...
+        def close(self) -> None: ...
+
+    class AwaitedClient(Protocol):
+        """Another library's client for `async_connect`: `httpx.AsyncClient`, `aiohttp`'s."""
+
+        async def __aenter__(self) -> Any: ...
+        async def __aexit__(self, *exception: Any) -> Any: ...
+
     State = Literal["connecting", "open", "closed"]
 else:  # what the annotations below mean to typing.get_type_hints() and to checks at run time
-    Any = NoReturn = Response = SSLContext = object
-    State = str
+    Any = NoReturn = Response = BlockingClient = AwaitedClient = Awaitable = SSLContext = object
+    State, _Made, _Transport = str, object, object
+
+    class Generic:
+        __slots__ = ()
+
+        def __class_getitem__(cls, parameters):
+            return cls
+
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 Params = Mapping[str, object] | Iterable[tuple[str, object]]
 
 __all__ = [
-    "TRANSIENT_STATUSES",
-    "AsyncEventSource",
-    "AsyncSSEClient",
-    "EventSource",
-    "SSEClient",
-    "SSEConnectionError",
-    "SSEContentTypeError",
-    "SSEError",
-    "SSEEvent",
-    "SSEEventTooLargeError",
-    "SSEHTTPError",
-    "SSEParser",
-    "async_connect",
-    "connect",
-]
+    "TRANSIENT_STATUSES", "AsyncEventSource", "AsyncSSEClient", "EventSource", "SSEClient",
+    "SSEConnectionError", "SSEContentTypeError", "SSEError", "SSEEvent", "SSEEventTooLargeError",
+    "SSEHTTPError", "SSEParser", "async_connect", "connect",
+]  # fmt: skip
 __version__ = "1.1.0"
 
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525), 529})
@@ -231,24 +233,18 @@ def _event(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
     return new  # type: ignore[no-any-return]
 
 
-def _event_in_parallel(
-    event: str,
-    data: str,
-    id: str,
-    retry: int | None,
-    new: Any = object.__new__,
-    set_event: Any = SSEEvent.event.__set__,  # type: ignore[attr-defined]
-    set_data: Any = SSEEvent.data.__set__,  # type: ignore[attr-defined]
-    set_id: Any = SSEEvent.id.__set__,  # type: ignore[attr-defined]
-    set_retry: Any = SSEEvent.retry.__set__,  # type: ignore[attr-defined]
-) -> SSEEvent:
+_new_event: Any = object.__new__
+_set_event, _set_data, _set_id, _set_retry = (vars(SSEEvent)[n].__set__ for n in SSEEvent.__slots__)
+
+
+def _event_in_parallel(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
     """The same without assigning `__class__`, for which free-threaded Python stops all threads."""
-    made = new(SSEEvent)
-    set_event(made, event)
-    set_data(made, data)
-    set_id(made, id)
-    set_retry(made, retry)
-    return made  # type: ignore[no-any-return]
+    new: SSEEvent = _new_event(SSEEvent)
+    _set_event(new, event)
+    _set_data(new, data)
+    _set_id(new, id)
+    _set_retry(new, retry)
+    return new
 
 
 if not getattr(sys, "_is_gil_enabled", lambda: True)():
@@ -344,22 +340,16 @@ class SSEHTTPError(_AnswerError):
     """
 
     def __init__(
-        self,
-        status_code: int,
-        url: str,
-        *,
-        reason: str = "",
-        headers: Any = None,
-        body: bytes = b"",
-        route: str = "",
-    ) -> None:
+        self, status_code: int, url: str, *,
+        reason: str = "", headers: Any = None, body: bytes = b"", route: str = "",
+    ) -> None:  # fmt: skip
         super().__init__(status_code, url, reason=reason, headers=headers, body=body)
         self.status_code = status_code
-        self._route = route  # what lies between the request and this answer: redirects, a proxy
+        self._route = route  # redirects and a proxy on the way to this answer
 
     def _said(self) -> str:
         text = f"HTTP {self.status_code} {_shown(self.reason)}".rstrip()
-        text += f" ({self._route})" if self._route else ""
+        text += f" {self._route}" if self._route else ""
         return text + (f": {_shown(self.text)}" if self.body else "")
 
     def __str__(self) -> str:
@@ -371,15 +361,9 @@ class SSEContentTypeError(_AnswerError):
     """The answer is no event stream but `content_type`; the rest is as in `SSEHTTPError`."""
 
     def __init__(
-        self,
-        content_type: str,
-        url: str,
-        *,
-        status_code: int = 200,
-        reason: str = "",
-        headers: Any = None,
-        body: bytes = b"",
-    ) -> None:
+        self, content_type: str, url: str, *, status_code: int = 200,
+        reason: str = "", headers: Any = None, body: bytes = b"",
+    ) -> None:  # fmt: skip
         super().__init__(content_type, url, reason=reason, headers=headers, body=body)
         self.content_type, self.status_code = content_type, status_code
 
@@ -1098,16 +1082,17 @@ _NO_DROPS = {"UnsupportedProtocol", "LocalProtocolError", "TooManyRedirects", "V
              "InvalidURL", "NonHttpUrlClientError"}  # fmt: skip
 
 
-_Facts = namedtuple("_Facts", "status_code reason headers url")
+_Facts = namedtuple("_Facts", "status_code reason headers url route")
 
 
 def _facts(response: Any) -> _Facts:
     """Who an answer of any library is, in one library's words; the headers have `items()`."""
     status = getattr(response, "status_code", None)
     reason = getattr(response, "reason_phrase", None) or getattr(response, "reason", None) or ""
+    url, route = getattr(response, "url", None) or "", getattr(response, "route", "")
     return _Facts(
         response.status if status is None else status,  # aiohttp, urllib3, http.client
-        str(reason), response.headers, str(getattr(response, "url", None) or ""),
+        str(reason), response.headers, str(url), route if isinstance(route, str) else "",
     )  # fmt: skip
 
 
@@ -1298,10 +1283,10 @@ def _limit_reads(response: Any, seconds: float | None) -> None:
 
 def _refusal(facts: _Facts, content_type: str | None) -> Callable[..., SSEError] | None:
     """What makes the error, given `body=`, for an answer that is no stream; `None` for a stream."""
-    status, reason, headers, url = facts
+    status, reason, headers, url, route = facts
     told = {"reason": reason, "headers": headers}
     if not 200 <= status < 300:
-        return partial(SSEHTTPError, status, url, **told)
+        return partial(SSEHTTPError, status, url, route=route, **told)
     kinds = _header(headers, "content-type")
     if status == 204 or content_type in (None, _media_type(kinds)):
         return None
@@ -1976,7 +1961,7 @@ class _Attempt:
 # --- the clients --------------------------------------------------------------------------------
 
 
-class _Client:
+class _Client(Generic[_Made, _Transport]):
     """Follow the event stream at `url`, reconnecting when it is lost ("Processing model").
 
     A context manager and an iterator over `SSEEvent`; a loop that was left can be resumed. Options:
@@ -2035,7 +2020,7 @@ class _Client:
         self,
         url: str,
         *,
-        headers: Headers | Callable[[], Any] | None = None,
+        headers: Headers | Callable[[], _Made] | None = None,
         timeout: float | None = 30.0,
         idle_timeout: float | None = 300.0,
         retry_interval: int = 3000,
@@ -2059,7 +2044,7 @@ class _Client:
         on_open: Callable[[Response], object] | None = None,
         on_error: Callable[[Exception | None, float | None], object] | None = None,
         on_comment: Callable[[str], object] | None = None,
-        transport: Any = None,
+        transport: _Transport | None = None,
         **others: NoReturn,
     ) -> None:
         given = locals()
@@ -2375,7 +2360,7 @@ class _Client:
         return failure
 
 
-class SSEClient(_Client):
+class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
     __doc__ = _Client.__doc__
     __slots__ = ()
     _asynchronous, _exchange, _foreign = False, "Exchange", _Foreign
@@ -2448,6 +2433,8 @@ class SSEClient(_Client):
         is discarded.
         """
         self._end(None)
+        if not self._busy:  # else who iterates gives the connection back
+            self._attempt = None
 
     async def _wait(self, seconds: float) -> None:
         gate = _thread.allocate_lock()  # unlike an Event it can be set by a signal's handler
@@ -2473,12 +2460,14 @@ def _open_gate(gate: Any) -> None:
         pass  # it is open
 
 
-def _enter(client: _Client) -> None:
+def _enter(client: _Client[Any, Any]) -> None:
     if client._inside is not None:
         raise RuntimeError("this client was entered already; make a new one for each `with`")
 
 
-class AsyncSSEClient(_Client):
+class AsyncSSEClient(
+    _Client["Headers | Awaitable[Headers]", "AwaitedClient | Callable[..., Awaitable[Any]]"]
+):
     __doc__ = _Client.__doc__
     __slots__ = ()
     _asynchronous, _exchange, _foreign = True, "AsyncExchange", _AsyncForeign
@@ -2914,9 +2903,10 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
         if "verbose" in options:
             _show_head(">", f"{method} {_safe(url)}", sent)
         timeout = max(0.001, min(timeout or 1e6, deadline - time.monotonic()))
-        exchange = httpclient.Exchange(verify, proxy, uds, True, idle_timeout)
-        request = httpclient.Request(method, url, sent, content)
-        response = httpclient._run(exchange.open(request, timeout))
+        response = httpclient.request(
+            method, url, headers=sent, content=content, stream=True, timeout=timeout,
+            idle_timeout=idle_timeout, verify=verify, proxy=proxy, uds=uds,
+        )  # fmt: skip
         status = f"{response.http_version} {response.status_code} {response.reason}".rstrip()
         if "verbose" in options:
             _show_head("<", status, response.headers.items())
@@ -2925,7 +2915,7 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
             printer.flush()
         kind = response.headers.get("Content-Type", "")
         if response.status_code >= 300 or "event-stream" not in kind.lower():
-            exchange.limit(_BODY_SECONDS)  # the body of a refusal may never end
+            response.limit(_BODY_SECONDS)  # the body of a refusal may never end
         return SimpleNamespace(
             status_code=response.status_code, reason=response.reason, headers=response.headers,
             url=response.url, close=response.close,

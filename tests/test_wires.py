@@ -538,12 +538,12 @@ class Processes(World):
         never = threading.Event()
         texts = {
             "sync": """
-                with httpclient.get(url, stream=True, idle_timeout=0.3) as response:
+                with httpclient.get(url, stream=True, idle_timeout=0.6) as response:
                     for line in response.iter_lines(): print(line, flush=True)
             """,
             "async": """
                 async def main():
-                    got = await httpclient.async_get(url, stream=True, idle_timeout=0.3)
+                    got = await httpclient.async_get(url, stream=True, idle_timeout=0.6)
                     async with got as response:
                         async for line in response.aiter_lines(): print(line, flush=True)
                 asyncio.run(main())
@@ -567,7 +567,7 @@ class Processes(World):
                 never.wait(0.05)  # it is waiting again
                 process.send_signal(signal.SIGSTOP)
                 server.signal("stopped")
-            never.wait(0.5)
+            never.wait(0.8)
             for _, process in started:
                 process.send_signal(signal.SIGCONT)
             for _, process in started:
@@ -580,35 +580,42 @@ class Processes(World):
             "a cycle": "kept = [response]; kept.append(kept)",
             "a dropped one": "del response",
         }
-        for name, text in texts.items():
-            for options in ((), ("-W", "error")):
-                if name == "a dropped one" and options:
-                    continue  # then the warning is an error
-                script = f"""
-                    async def main():
-                        global kept, response
-                        response = await httpclient.async_get(url, stream=True)
-                        {text}
-                    loop = asyncio.new_event_loop()
-                    loop.run_until_complete(main())
-                    {"loop.close()" if options else ""}
-                    sys.stdout.write("done")
-                """
-                with self.subTest(name, options=options), Server(stream("x", end="open")) as server:
-                    with program(script, server.url, options=options) as process:
-                        out, error = process.communicate(timeout=60)
-                        self.assertEqual((out, error), ("done", ""))
+        with contextlib.ExitStack() as stack:
+            server = stack.enter_context(Server(stream("x", end="open"), repeat=True))
+            started = {}
+            for name, text in texts.items():
+                for options in ((), ("-W", "error")):
+                    script = f"""
+                        async def main():
+                            global kept, response
+                            response = await httpclient.async_get(url, stream=True)
+                            {text}
+                        loop = asyncio.new_event_loop()
+                        loop.run_until_complete(main())
+                        {"loop.close()" if options else ""}
+                        sys.stdout.write("done")
+                    """
+                    if name != "a dropped one" or not options:  # else the warning is an error
+                        process = stack.enter_context(program(script, server.url, options=options))
+                        started[name, options] = process
+            for which, process in started.items():
+                with self.subTest(which):
+                    self.assertEqual(process.communicate(timeout=60), ("done", ""))
 
     def test_a_loop_closed_under_a_task(self) -> None:
         script = """
             async def main():
                 async with await httpclient.async_get(url, stream=True) as response:
-                    async for _ in response.aiter_bytes(): print("read", flush=True)
+                    async for _ in response.aiter_bytes():
+                        print("read", flush=True)
+                        read.set()
             async def opening():
                 await httpclient.async_get(url, stream=True)
             loop = asyncio.new_event_loop()
             tasks = [loop.create_task(main())] + [loop.create_task(opening()) for _ in range(2)]
-            loop.run_until_complete(asyncio.sleep(0.2))
+            read = asyncio.Event()
+            loop.run_until_complete(read.wait())
+            loop.run_until_complete(asyncio.sleep(0.05))  # and the others are waiting, most likely
             for task in tasks: task._log_destroy_pending = False
             loop.close()
             del tasks, task

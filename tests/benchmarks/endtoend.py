@@ -10,6 +10,7 @@ blocks that asyncio asks for at each read, instead of mapping and unmapping them
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 
 import peers
@@ -40,7 +41,8 @@ def run(found: list[str], quick: bool, space: Workspace) -> list[Section]:
                 measure("flushed singly after that", "single", single)
         with ExitStack() as stack:
             url = stack.enter_context(space.server(acks))
-            workers = all_workers(stack, space, [n for n in found if n in (OURS, *SINGLY)], acks, silence=0)
+            few = [name for name in found if name in (OURS, peers.BEFORE, *SINGLY)]
+            workers = all_workers(stack, space, few, acks, silence=0)
             measure("flushed singly, no limit on silence", "single", single)
     rows = []
     for world in WORLDS:
@@ -75,14 +77,20 @@ def aim(row: Row, bounds: dict[str, float]) -> None:
 
 
 def all_workers(
-    stack: ExitStack, space: Workspace, found: list[str], acks: str, tls: bool = False, silence: float = 300.0
+    stack: ExitStack,
+    space: Workspace,
+    found: list[str],
+    acks: str,
+    tls: bool = False,
+    silence: float = 300.0,
+    floors: Iterable[str] = ("floor",),
 ) -> dict[tuple[str, str], Client]:
-    """A client process for each candidate in each of its worlds, and for the two floors."""
+    """A client process for each candidate in each of its worlds, and for the floors."""
     return {
         (world, name): stack.enter_context(space.worker(world, name, acks, tls, silence))
         for world, made in WORLDS.items()
-        for name in [*found, "floor"]
-        if name in made or name == "floor"
+        for name in [*found, *floors]
+        if name in made or name in floors
     }
 
 

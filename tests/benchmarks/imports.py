@@ -35,6 +35,8 @@ with connect({url!r}) as events:
 """
 NAMES = {"httpx-sse": "EventSource", "launchdarkly": "SSEClient", "sseclient-py": "SSEClient"}
 NAMES |= {"requests-sse": "EventSource", "aiohttp-sse-client": "client", "openai": "Stream"}
+NAMES |= {"httpx2": "EventSource", "niquests": "Session"}
+NAMES |= {"wreq + sse": "Client", "pyreqwest + sse": "client"}
 # Promised of the parser and the iterators, and of a client for http.
 NOT_FOR_EVENT_SOURCE = {"asyncio", "ssl", "socket", "http", "email", "argparse", "logging", "json"}
 NOT_FOR_HTTP = {"ssl", "asyncio", "json", "zlib"}
@@ -46,8 +48,12 @@ def run(found: list[str], quick: bool, space: Workspace, pythons: list[str]) -> 
         version = output(python, "-I", "-S", "-c", "import platform; print(platform.python_version())").strip()
         # Compiled code of this interpreter, kept away from what the others find.
         path = str(space.modules)
-        output(python, "-I", "-S", "-m", "compileall", "-q", path)
-        code = {OURS: ("-S", TIMED.format(path=path, module="sse", name="EventSource"))}
+        for modules in space.versions.values():
+            output(python, "-I", "-S", "-m", "compileall", "-q", str(modules))
+        code = {
+            name: ("-S", TIMED.format(path=str(modules), module="sse", name="EventSource"))
+            for name, modules in space.versions.items()
+        }
         if python == sys.executable:  # the one that has the peers
             for name, _, module in PEERS:
                 if name in found:

@@ -1,4 +1,8 @@
-"""Parsing bytes: six kinds of stream, cut into pieces of three sizes and into one event per piece."""
+"""Parsing bytes: seven kinds of stream, in pieces of three sizes and with one event per piece.
+
+What arrives is either much at once, or an event alone, or less than one: each is judged by a mean
+and a worst case.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from measure import Row, Section, at_least, each_ratio, geometric_mean, interlea
 
 EVENTS = 1000
 SIZES = {"64 B": 64, "4 KiB": 4096, "64 KiB": 65536}
+ALONE = "one event per chunk"
+CHARTED = [("OpenAI", "4 KiB"), ("OpenAI", ALONE), ("OpenAI", "64 B"), ("MCP", ALONE)]
 
 
 def streams() -> dict[str, list[bytes]]:
@@ -25,9 +31,17 @@ def streams() -> dict[str, list[bytes]]:
         "Anthropic": [anthropic] * EVENTS,
         "named with id": [b"event: update\nid: %d\ndata: %s\n\n" % (n, b"x" * 200) for n in range(EVENTS)],
         "CRLF": [b"event: update\r\nid: %d\r\ndata: %s\r\n\r\n" % (n, b"x" * 100) for n in range(EVENTS)],
+        "MCP": [mcp(n) for n in range(EVENTS)],
         "30 lines": [f"{lines}\n".encode()] * EVENTS,
         "heartbeats": [b": ping\n\ndata: {}\n\n"] * EVENTS,
     }
+
+
+def mcp(n: int) -> bytes:
+    """An answer of a server for the Model Context Protocol, as sse-starlette writes it."""
+    content = [{"type": "text", "text": "some words that a tool has found"}]
+    answer = {"jsonrpc": "2.0", "id": n, "result": {"content": content, "isError": False}}
+    return f"id: {n}\r\nevent: message\r\ndata: {json.dumps(answer)}\r\n\r\n".encode()
 
 
 def cut(stream: bytes, size: int) -> list[bytes]:
@@ -37,11 +51,11 @@ def cut(stream: bytes, size: int) -> list[bytes]:
 def run(found: list[str], quick: bool) -> list[Section]:
     parsers = {name: peers.parser(name) for name in found}
     seconds = 0.3 if quick else 4.0  # for each case
-    rows: dict[str, list[Row]] = {size: [] for size in [*SIZES, "tiny"]}
+    rows: dict[str, list[Row]] = {size: [] for size in [*SIZES, ALONE]}
     wrong: set[str] = set()
     for workload, events in streams().items():
         pieces = {size: cut(b"".join(events), n) for size, n in SIZES.items()}
-        pieces["tiny"] = events
+        pieces[ALONE] = events
         for size, chunks in pieces.items():
             cells: dict[str, float | str] = {}
             calls: dict[str, Callable[[], object]] = {}
@@ -54,9 +68,8 @@ def run(found: list[str], quick: bool) -> list[Section]:
                     cells[name] = "wrong"
                     wrong.add(name)
             cells.update(scaled(interleaved(calls, seconds), 1e6 / EVENTS))
-            case = f"{workload}, one event per chunk" if size == "tiny" else f"{workload}, {size}"
-            chart = f"Parsing: {workload}, 4 KiB chunks" if (workload, size) == ("OpenAI", "4 KiB") else ""
-            rows[size].append(Row(case, "µs/event", cells, chart=chart))
+            chart = f"Parsing: {workload}, {size}" if (workload, size) in CHARTED else ""
+            rows[size].append(Row(f"{workload}, {size}", "µs/event", cells, chart=chart))
     for name in sorted(wrong):
         print(f"  {name} finds another number of events in the streams marked 'wrong'", flush=True)
     return [
@@ -67,18 +80,34 @@ def run(found: list[str], quick: bool) -> list[Section]:
 
 
 def judged(rows: dict[str, list[Row]]) -> Section:
-    large = each_ratio(rows["4 KiB"] + rows["64 KiB"])
-    small = each_ratio(rows["64 B"] + rows["tiny"])
-    mean = Row("4 and 64 KiB, geometric mean", "times sse", {n: geometric_mean(r) for n, r in large.items()})
-    worst = Row("4 and 64 KiB, worst", "times sse", {n: min(r) for n, r in large.items()})
-    tiny = Row("64 B and one event per chunk, worst", "times sse", {n: min(r) for n, r in small.items()})
-    if "httpx-sse" in large:
-        mean.targets.append(at_least(2.5, geometric_mean(large["httpx-sse"]), "mean over httpx-sse"))
-        worst.targets.append(at_least(1.8, min(large["httpx-sse"]), "worst over httpx-sse"))
-        tiny.targets.append(at_least(1.0, min(small["httpx-sse"]), "worst over httpx-sse"))
-    if "launchdarkly" in large:
-        worst.targets.append(at_least(1.2, min(large["launchdarkly"]), "worst over launchdarkly"))
-    return Section("Parsing bytes, how many times faster", [mean, worst, tiny])
+    bulk = Compared("4 and 64 KiB", rows["4 KiB"] + rows["64 KiB"])
+    alone = Compared(ALONE, rows[ALONE])
+    small = Compared("64 B", rows["64 B"])
+    little = Compared(f"{ALONE} and 64 B", rows[ALONE] + rows["64 B"])
+    bulk.demand("httpx-sse", mean=2.5, worst=1.8)
+    bulk.demand("launchdarkly", worst=1.2)
+    little.demand("httpx-sse", mean=1.6, worst=1.1)
+    alone.demand("launchdarkly", mean=0.9)
+    judged = [row for part in (bulk, alone, small, little) for row in (part.mean, part.worst)]
+    return Section("Parsing bytes, how many times faster", judged)
+
+
+class Compared:
+    """How many times ours a peer takes over some rows: the geometric mean, and the worst case."""
+
+    def __init__(self, title: str, rows: list[Row]) -> None:
+        self.ratios = each_ratio(rows)
+        means = {name: geometric_mean(ratios) for name, ratios in self.ratios.items()}
+        worst = {name: min(ratios) for name, ratios in self.ratios.items()}
+        self.mean = Row(f"{title}, geometric mean", "times sse", means)
+        self.worst = Row(f"{title}, worst", "times sse", worst)
+
+    def demand(self, peer: str, mean: float | None = None, worst: float | None = None) -> None:
+        for bound, row, word in ((mean, self.mean, "mean"), (worst, self.worst, "worst")):
+            if bound is not None and peer in self.ratios:
+                figure = row.cells[peer]
+                assert isinstance(figure, float)
+                row.targets.append(at_least(bound, figure, f"{word} over {peer}"))
 
 
 def floors(seconds: float) -> Section:

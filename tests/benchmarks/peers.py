@@ -3,6 +3,9 @@
 Every peer is driven the way its own documentation or client drives it, and where there is a choice, the way
 that is cheaper for the peer. Nothing here imports a library before it is asked for: a benchmark of one must
 not carry the others.
+
+wreq and pyreqwest are HTTP clients written in Rust, without SSE: "wreq + sse" is its stream of bytes
+under the `EventSource` of this project, which is the best that their users can have.
 """
 
 from __future__ import annotations
@@ -10,14 +13,19 @@ from __future__ import annotations
 import codecs
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 Parse = Callable[[Iterable[bytes]], int]  # takes chunks, returns how many events came out
 Lines = Callable[[Iterable[str]], int]
 
 OURS = "sse"
+BEFORE = "before"  # another version of this project, where --before names one
 # The name used in the tables, the distribution, the module.
 PEERS = [
     ("httpx-sse", "httpx-sse", "httpx_sse"),
@@ -26,8 +34,14 @@ PEERS = [
     ("requests-sse", "requests-sse", "requests_sse"),
     ("aiohttp-sse-client", "aiohttp-sse-client", "aiohttp_sse_client"),
     ("openai", "openai", "openai"),
+    ("httpx2", "httpx2", "httpx2"),
+    ("niquests", "niquests", "niquests"),
+    ("wreq + sse", "wreq", "wreq"),
+    ("pyreqwest + sse", "pyreqwest", "pyreqwest"),
 ]
-NAMES = [OURS, *(name for name, _, _ in PEERS)]
+NAMES = [OURS, BEFORE, *(name for name, _, _ in PEERS)]
+# niquests installs another library in the place of urllib3, so these cannot be measured beside it.
+OVER_URLLIB3 = {"launchdarkly", "sseclient-py", "requests-sse"}
 
 
 def find() -> tuple[dict[str, str], list[str]]:
@@ -38,7 +52,25 @@ def find() -> tuple[dict[str, str], list[str]]:
             found[name] = importlib.metadata.version(distribution)
         else:
             missing.append(distribution)
+    if "niquests" in found:
+        for name in OVER_URLLIB3 & set(found):
+            del found[name]
+            missing.append(f"{name} (niquests replaces the urllib3 that it needs)")
     return found, missing
+
+
+def add_before(directory: Path) -> None:
+    """Let the `sse.py` in a directory be one more candidate of each comparison."""
+    spec = importlib.util.spec_from_file_location("sse_before", directory / "sse.py")
+    assert spec is not None and spec.loader is not None, directory
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    PARSERS[BEFORE] = partial(ours_parser, module.__name__)
+    LINES[BEFORE] = partial(ours_lines, module.__name__)
+    for table in (SYNC, ASYNC, BODIES, ASYNC_BODIES):
+        # A client process finds the other version under the name of this one.
+        table[BEFORE] = table[OURS]  # type: ignore[index]
 
 
 class EndOfInputError(Exception):
@@ -56,8 +88,8 @@ def parser(name: str) -> Parse:
     return PARSERS[name]()
 
 
-def ours_parser() -> Parse:
-    from sse import SSEParser
+def ours_parser(module: str = OURS) -> Parse:
+    SSEParser = importlib.import_module(module).SSEParser
 
     def parse(chunks: Iterable[bytes]) -> int:
         n, feed = 0, SSEParser().feed
@@ -197,6 +229,30 @@ def openai_parser() -> Parse:
     return parse
 
 
+def httpx2_parser() -> Parse:
+    """Its EventSource over a response of its own, whose stream is the chunks."""
+    import httpx2
+
+    class Chunks(httpx2.SyncByteStream):
+        def __init__(self, chunks: Iterable[bytes]) -> None:
+            self.chunks = chunks
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(self.chunks)
+
+    request = httpx2.Request("GET", "http://localhost/")
+    headers = {"content-type": "text/event-stream"}
+
+    def parse(chunks: Iterable[bytes]) -> int:
+        response = httpx2.Response(200, headers=headers, stream=Chunks(chunks), request=request)
+        n = 0
+        for _ in httpx2.EventSource(response):
+            n += 1
+        return n
+
+    return parse
+
+
 PARSERS: dict[str, Callable[[], Parse]] = {
     OURS: ours_parser,
     "httpx-sse": httpx_sse_parser,
@@ -205,14 +261,15 @@ PARSERS: dict[str, Callable[[], Parse]] = {
     "requests-sse": requests_sse_parser,
     "aiohttp-sse-client": aiohttp_sse_client_parser,
     "openai": openai_parser,
+    "httpx2": httpx2_parser,
 }
 
 
 # Taking lines
 
 
-def ours_lines() -> Lines:
-    from sse import EventSource
+def ours_lines(module: str = OURS) -> Lines:
+    EventSource = importlib.import_module(module).EventSource
 
     def parse(lines: Iterable[str]) -> int:
         n = 0
@@ -261,11 +318,25 @@ def openai_lines() -> Lines:
     return parse
 
 
+def httpx2_lines() -> Lines:
+    from httpx2._sse import _SSEEventDecoder
+
+    def parse(lines: Iterable[str]) -> int:
+        n, decode = 0, _SSEEventDecoder().decode
+        for line in lines:
+            if decode(line) is not None:
+                n += 1
+        return n
+
+    return parse
+
+
 LINES: dict[str, Callable[[], Lines]] = {
     OURS: ours_lines,
     "httpx-sse": httpx_sse_lines,
     "launchdarkly": launchdarkly_lines,
     "openai": openai_lines,
+    "httpx2": httpx2_lines,
 }
 
 
@@ -368,6 +439,71 @@ class OpenAI:
         return self.decoder().iter_bytes(entered.iter_bytes())
 
 
+class Httpx2:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
+        import httpx2
+
+        self.stream = httpx2.Client(verify=context(cafile), timeout=silence).sse
+
+    def events(self, entered: Any) -> Any:
+        return iter(entered)
+
+
+class Niquests:
+    """Its scheme for event streams, and the extension that this makes of a response."""
+
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
+        import niquests
+
+        self.session, self.silence = niquests.Session(), silence
+        self.session.verify = cafile or True
+
+    @contextmanager
+    def stream(self, url: str) -> Iterator[Any]:
+        extension = self.session.get(niquests_url(url), timeout=self.silence).extension
+        try:
+            yield extension
+        finally:
+            extension.close()
+
+    def events(self, entered: Any) -> Any:
+        return iter(entered.next_payload, None)
+
+
+class Wreq:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
+        from wreq import blocking
+
+        from sse import EventSource
+
+        self.client, self.source = blocking.Client(**wreq_options(cafile, silence)), EventSource
+
+    @contextmanager
+    def stream(self, url: str) -> Iterator[Any]:
+        with self.client.get(url) as response, response.stream() as chunks:
+            yield chunks
+
+    def events(self, entered: Any) -> Any:
+        return self.source.from_chunks(entered)
+
+
+class Pyreqwest:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
+        from pyreqwest.client import SyncClientBuilder
+
+        from sse import EventSource
+
+        self.client = pyreqwest_options(SyncClientBuilder(), cafile, silence).build()
+        self.source = EventSource
+
+    def stream(self, url: str) -> Any:
+        # Its default collects 64 KiB before the first byte is handed over.
+        return self.client.get(url).streamed_read_buffer_limit(0).build_streamed()
+
+    def events(self, entered: Any) -> Any:
+        return self.source.from_chunks(iter(entered.body_reader.read_chunk, None))
+
+
 class AsyncOurs:
     def __init__(self, cafile: str | None, silence: float | None) -> None:
         from sse import async_connect
@@ -442,6 +578,93 @@ class AsyncOpenAI:
         return self.decoder().aiter_bytes(entered.aiter_bytes())
 
 
+class AsyncHttpx2:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
+        import httpx2
+
+        limits = httpx2.Limits(max_connections=None)
+        client = httpx2.AsyncClient(verify=context(cafile), timeout=silence, limits=limits)
+        self.stream = client.sse
+
+    def events(self, entered: Any) -> Any:
+        return aiter(entered)
+
+
+class AsyncNiquests:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
+        import niquests
+
+        self.session, self.silence = niquests.AsyncSession(pool_maxsize=100_000), silence
+        self.session.verify = cafile or True
+
+    @asynccontextmanager
+    async def stream(self, url: str) -> AsyncIterator[Any]:
+        response = await self.session.get(niquests_url(url), timeout=self.silence)
+        try:
+            yield response.extension
+        finally:
+            await response.extension.close()
+
+    async def events(self, entered: Any) -> Any:
+        while (event := await entered.next_payload()) is not None:
+            yield event
+
+
+class AsyncWreq:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
+        import wreq
+
+        from sse import AsyncEventSource
+
+        self.client, self.source = wreq.Client(**wreq_options(cafile, silence)), AsyncEventSource
+
+    @asynccontextmanager
+    async def stream(self, url: str) -> AsyncIterator[Any]:
+        async with await self.client.get(url) as response, response.stream() as chunks:
+            yield chunks
+
+    def events(self, entered: Any) -> Any:
+        return aiter(self.source.from_chunks(entered))
+
+
+class AsyncPyreqwest:
+    def __init__(self, cafile: str | None, silence: float | None) -> None:
+        from pyreqwest.client import ClientBuilder
+
+        from sse import AsyncEventSource
+
+        self.client = pyreqwest_options(ClientBuilder(), cafile, silence).build()
+        self.source = AsyncEventSource
+
+    def stream(self, url: str) -> Any:
+        return self.client.get(url).streamed_read_buffer_limit(0).build_streamed()
+
+    def events(self, entered: Any) -> Any:
+        return aiter(self.source.from_chunks(pyreqwest_chunks(entered.body_reader)))
+
+
+async def pyreqwest_chunks(reader: Any) -> AsyncIterator[Any]:
+    while (chunk := await reader.read_chunk()) is not None:
+        yield chunk
+
+
+def niquests_url(url: str) -> str:
+    scheme, _, rest = url.partition(":")
+    return f"{'sse' if scheme == 'https' else 'psse'}:{rest}"
+
+
+def wreq_options(cafile: str | None, silence: float | None) -> dict[str, Any]:
+    limit = {} if silence is None else {"read_timeout": timedelta(seconds=silence)}
+    return {"no_proxy": True, "tls_verify": Path(cafile) if cafile else False, **limit}
+
+
+def pyreqwest_options(builder: Any, cafile: str | None, silence: float | None) -> Any:
+    builder = builder.no_proxy().max_connections(None)
+    if silence is not None:
+        builder = builder.read_timeout(timedelta(seconds=silence))
+    return builder.add_root_certificate_pem(Path(cafile).read_bytes()) if cafile else builder
+
+
 def context(cafile: str | None) -> Any:
     """Without a file it is about plain HTTP, and httpx need not read the system's certificates."""
     import ssl
@@ -464,6 +687,10 @@ SYNC: dict[str, Callable[[str | None, float | None], Any]] = {
     "sseclient-py": SSEClientPy,
     "requests-sse": RequestsSSE,
     "openai": OpenAI,
+    "httpx2": Httpx2,
+    "niquests": Niquests,
+    "wreq + sse": Wreq,
+    "pyreqwest + sse": Pyreqwest,
 }
 ASYNC: dict[str, Callable[[str | None, float | None], Any]] = {
     OURS: AsyncOurs,
@@ -471,6 +698,10 @@ ASYNC: dict[str, Callable[[str | None, float | None], Any]] = {
     "launchdarkly": AsyncLaunchDarkly,
     "aiohttp-sse-client": AiohttpSSEClient,
     "openai": AsyncOpenAI,
+    "httpx2": AsyncHttpx2,
+    "niquests": AsyncNiquests,
+    "wreq + sse": AsyncWreq,
+    "pyreqwest + sse": AsyncPyreqwest,
 }
 
 

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from measure import turns
+from measure import OURS, turns
+from peers import BEFORE
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -29,19 +30,32 @@ class Failed(Exception):
 
 
 class Workspace:
-    """A temporary directory: the counters, and compiled copies of the modules."""
+    """A temporary directory: the counters, and compiled copies of the modules.
 
-    def __init__(self) -> None:
+    `before`: a directory with another version of them, which becomes a candidate of its own.
+    """
+
+    def __init__(self, before: Path | None = None) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="sse-bench-"))
-        self.modules = self.path / "modules"
-        self.modules.mkdir()
-        for name in ("sse.py", "httpclient.py"):
-            if (ROOT / name).exists():
-                shutil.copy(ROOT / name, self.modules)
-                py_compile.compile(str(self.modules / name), doraise=True)
+        self.versions = {OURS: self.copy(ROOT, OURS)}
+        self.modules = self.versions[OURS]
+        self.before = before
+        if before is not None:
+            self.versions[BEFORE] = self.copy(before, BEFORE)
         self._counter = 0
         kept = {k: v for k, v in os.environ.items() if not k.lower().endswith(UNWANTED)}
         self.environment = kept | {"PYTHONPATH": str(self.modules), "PYTHONWARNINGS": "ignore"}
+
+    def copy(self, source: Path, name: str, compiled: bool = True) -> Path:
+        """The modules in a directory of their own."""
+        modules = self.path / f"modules-{name}"
+        modules.mkdir()
+        for file in ("sse.py", "httpclient.py"):
+            if (source / file).exists():
+                shutil.copy(source / file, modules)
+                if compiled:
+                    py_compile.compile(str(modules / file), doraise=True)
+        return modules
 
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
@@ -74,15 +88,21 @@ class Workspace:
     ) -> Iterator[Client]:
         """A client process for one candidate; `silence`: seconds of it that end a stream, 0 for no limit."""
         cafile = [str(CERTS / "ca.pem")] if tls else []
-        process = self.start([sys.executable, str(HERE / "worker.py"), kind, candidate, acks, str(silence), *cafile])
+        # A worker loads the version that PYTHONPATH names, and knows one name for all of them.
+        modules = self.versions.get(candidate, self.modules)
+        known = OURS if candidate == BEFORE else candidate
+        arguments = [kind, known, acks, str(silence), *cafile]
+        process = self.start([sys.executable, str(HERE / "worker.py"), *arguments], modules)
         try:
             yield Client(process)
         finally:
             stop(process)
 
-    def start(self, command: list[str]) -> Any:
+    def start(self, command: list[str], modules: Path | None = None) -> Any:
+        environment = self.environment | ({"PYTHONPATH": str(modules)} if modules else {})
+        pipe = subprocess.PIPE
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self.environment, bufsize=1
+            command, stdin=pipe, stdout=pipe, text=True, env=environment, bufsize=1
         )
 
 

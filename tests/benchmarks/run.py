@@ -1,8 +1,14 @@
-"""The benchmarks: `python3 tests/benchmarks/run.py` measures `sse` beside the other SSE clients it finds.
+r"""The benchmarks: `python3 tests/benchmarks/run.py` measures `sse` beside the other SSE clients it finds.
 
 Nothing is installed; what is missing is named. For all of it:
 
-    pip install httpx httpx-sse launchdarkly-eventsource sseclient-py requests-sse aiohttp-sse-client openai
+    pip install httpx httpx-sse httpx2 launchdarkly-eventsource sseclient-py requests-sse \
+        aiohttp-sse-client openai wreq pyreqwest
+
+and for niquests, which puts its own library in the place of urllib3, an environment of its own.
+
+`--before DIRECTORY` measures the `sse.py` and `httpclient.py` that lie there as one more candidate,
+in turns with these.
 """
 
 from __future__ import annotations
@@ -21,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
 
 import chart  # noqa: E402
+import coldstart  # noqa: E402
 import command  # noqa: E402
 import endtoend  # noqa: E402
 import fairness  # noqa: E402
@@ -38,9 +45,10 @@ from processes import Workspace  # noqa: E402
 
 
 def main() -> int:
-    space = Workspace()
+    options = arguments()
+    space = Workspace(options.before)
     try:
-        return measured(arguments(), space)
+        return measured(options, space)
     finally:
         space.close()
 
@@ -49,6 +57,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=WORKLOADS, help="one workload; may be repeated")
     parser.add_argument("--quick", action="store_true", help="small and few: to see that everything runs")
+    parser.add_argument("--peers", nargs="*", help="these peers alone; without a name: none")
+    parser.add_argument("--before", type=Path, help="a directory with another sse.py, to compare")
     parser.add_argument("--streams", type=int, default=10_000, help="how many idle streams")
     parser.add_argument("--pythons", nargs="+", default=[], help="more interpreters for `command` and `import`")
     parser.add_argument("--svg", type=Path, help="where the picture goes; of a complete run: results.svg here")
@@ -67,8 +77,10 @@ WORKLOADS: dict[str, Callable[[list[str], Options, Workspace], list[measure.Sect
     "streams": lambda found, o, space: streams.run(found, o.quick, space, o.streams),
     "fairness": lambda found, o, space: fairness.run(found, o.quick, space),
     "first": lambda found, o, space: tls.first(found, o.quick, space),
+    "coldstart": lambda found, o, space: coldstart.run(found, o.quick, space),
     "command": lambda found, o, space: command.run(o.quick, space, o.pythons),
     "import": lambda found, o, space: imports.run(found, o.quick, space, o.pythons),
+    "singly": lambda found, o, space: tls.singly(found, o.quick, space),
     "tls": lambda found, o, space: tls.throughput(found, o.quick, space),
 }
 
@@ -81,13 +93,19 @@ def measured(options: Options, space: Workspace) -> int:
     print("found:", ", ".join(f"{name} {version}" for name, version in found.items()) or "no peer")
     if missing:
         print("not found:", ", ".join(missing))
+    if options.peers is not None:
+        found = {name: found[name] for name in options.peers}
+    candidates = [peers.OURS, *found]
+    if options.before is not None:
+        peers.add_before(options.before)
+        candidates.insert(1, peers.BEFORE)
     sections = []
     failed = False
     for name in options.only or WORKLOADS:
         start = time.monotonic()
         print(f"{name} ...", flush=True)
         try:
-            sections += WORKLOADS[name]([peers.OURS, *found], options, space)
+            sections += WORKLOADS[name](candidates, options, space)
         except Exception:
             # The other workloads are still worth having; the exit status tells.
             traceback.print_exc()
@@ -100,7 +118,8 @@ def measured(options: Options, space: Workspace) -> int:
     if options.json:
         rows = [{"section": s.title, **asdict(row)} for s in sections for row in s.rows]
         options.json.write_text(json.dumps({"about": about, "peers": found, "rows": rows}, indent=1))
-    complete = not (options.only or options.quick or failed)
+    partial = options.only or options.quick or options.peers is not None or options.before
+    complete = not (partial or failed)
     if options.svg or complete:  # a part of it does not replace the whole
         options.svg = options.svg or HERE / "results.svg"
         options.svg.write_text(chart.svg(sections, f"{about}; python3 tests/benchmarks/run.py"))

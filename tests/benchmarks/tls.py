@@ -1,4 +1,4 @@
-"""TLS: the time to the first event of a fresh process and of a warm one, and throughput beside plain HTTP."""
+"""TLS: the first event of a fresh and of a warm process, events one by one, and throughput."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import peers
-from endtoend import WORLDS, all_workers
-from measure import Row, Section, turns
+from endtoend import WORLDS, Costs, all_workers, best_of, cpu
+from measure import OURS, Row, Section, at_most, turns
 from processes import Failed, Workspace, take_turns
 
 
@@ -38,6 +38,38 @@ def first(found: list[str], quick: bool, space: Workspace) -> list[Section]:
             chart = f"First event over TLS, {world}, fresh process" if state == "cold" else ""
             rows.append(Row(f"{world}, {state}", "ms", cells, chart=chart))
     return [Section("Time to the first event over TLS", rows)]
+
+
+def singly(found: list[str], quick: bool, space: Workspace) -> list[Section]:
+    """Events that come one by one, as from a language model, in several generations of processes.
+
+    Beside them is what the standard library's own TLS takes (`ssl.SSLSocket`, a bare protocol over
+    asyncio's), and an SSL object in memory that a socket, or a bare protocol, carries the bytes for.
+    """
+    generations, rounds, n = (1, 2, 300) if quick else (4, 4, 2000)
+    acks = space.acks()
+    costs: Costs = {}
+    for _ in range(generations):
+        with ExitStack() as stack:
+            url = stack.enter_context(space.server(acks, tls=True))
+            workers = all_workers(
+                stack, space, found, acks, tls=True, floors=("floor", "ssl object")
+            )
+            cells = cpu(workers, rounds, "single", f"{url}/single?n={n}&size=180", n)
+            costs = best_of(costs, cells) if costs else cells
+    rows = []
+    for world, cells in costs.items():
+        own, object_ = cells.pop("floor", "failed"), cells.pop("ssl object", "failed")
+        floors = {"sync": ("an SSL object and a socket", object_, "ssl.SSLSocket", own)}
+        floors["async"] = ("asyncio's own TLS", own, "an SSL object in a bare protocol", object_)
+        name, floor, other, figure = floors[world]
+        row = Row(f"{world} (floor: {name})", "µs/event", cells | {"floor": floor})
+        row.chart = f"Flushed singly over TLS, {world}, CPU"
+        if isinstance(ours := cells.get(OURS), float) and isinstance(floor, float):
+            bound = {"sync": 1.7, "async": 1.35}[world]
+            row.targets.append(at_most(bound, ours / floor, "times the floor"))
+        rows += [row, Row(f"{world}, {other}", "µs/event", {"floor": figure})]
+    return [Section("Flushed singly over TLS, CPU of the client", rows)]
 
 
 def throughput(found: list[str], quick: bool, space: Workspace) -> list[Section]:

@@ -153,13 +153,13 @@ CHUNKED_LINES = [
 
 
 @st.composite
-def answers(draw: Any) -> Answer:
+def answers(draw: Any, framings: tuple[str, ...] = ("length", "close", "chunked")) -> Answer:
     method = draw(st.sampled_from(["GET", "GET", "GET", "HEAD", "POST"]))
     version = draw(st.sampled_from([b"1.1", b"1.1", b"1.1", b"1.0"]))
     status = draw(st.sampled_from([200, 200, 200, 201, 204, 206, 302, 304, 404, 418, 500, 599, 999]))
     reason = draw(value)
     content = draw(body)
-    framing = draw(st.sampled_from(["length", "close", "chunked"]))
+    framing = draw(st.sampled_from(framings))
     lines = draw(field_lines)
     if framing == "length":
         lines += b"Content-Length: %d\r\n" % len(content)
@@ -427,7 +427,7 @@ def test_liberal(report: Callable[[str], None]) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    answers().filter(lambda answer: b"hunked" in answer.raw),
+    answers(framings=("chunked",)),
     st.sampled_from([
         b"chunked, chunked", b"identity,chunked", b"Chunked\r\nTransfer-Encoding: chunked",
         b"chunked\r\nContent-Length: x", b"chunked\r\nContent-Length: 1\r\nContent-Length: 2",

@@ -1,8 +1,9 @@
 """Every fence of Python in the README is run, with its URLs turned to a local server.
 
-A fence finds the public names of both modules, `asyncio` and `url` defined, and may await at its top level. A
-comment on the line before it changes that: `<!-- continued -->` runs it after the fence before, in the same
-namespace; `<!-- not run: reason -->` leaves it out, and the reason is printed at the end.
+A fence finds nothing defined but `url`, and may await at its top level. A comment on the line
+before it changes that: `<!-- a test file -->` gives it to pytest; `<!-- moving from X -->` leaves
+it to test_moving.py; `<!-- not run: reason -->` leaves it out, and the reason is printed at the
+end. What else the README says and a test can hold it to is below.
 """
 
 from __future__ import annotations
@@ -11,24 +12,25 @@ import ast
 import asyncio
 import inspect
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-import httpclient
 import sse
 
 README = Path(__file__).parents[2] / "README.md"
+TESTS = README.parent / "tests"
 FENCE = re.compile(r"(?:^<!-- (.*?) -->\n)?^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -41,11 +43,16 @@ class Fence:
 
 def fences() -> list[Fence]:
     text = README.read_text() if README.exists() else ""
-    return [Fence(text.count("\n", 0, m.start(2)), m[2], m[1] or "") for m in FENCE.finditer(text)]
+    return [
+        Fence(text.count("\n", 0, found.start(2)), found[2], found[1] or "")
+        for found in FENCE.finditer(text)
+    ]
 
 
 FENCES = fences()
 NOT_RUN = [fence for fence in FENCES if fence.comment.startswith("not run:")]
+TEST_FILES = [fence for fence in FENCES if fence.comment == "a test file"]
+RUN = [fence for fence in FENCES if not fence.comment]
 
 
 # The server: an answer for each kind of API, by what its path contains
@@ -123,48 +130,116 @@ def server() -> Iterator[str]:
 # Running
 
 
-LINES = ["event: greeting", "data: hello", "", "data: line 1", "data: line 2", ""]
-
-
-async def async_line_source() -> AsyncIterator[str]:
-    for line in LINES:
-        yield line
-
-
-def names(url: str) -> dict[str, Any]:
-    namespace: dict[str, Any] = {"__name__": "__main__", "asyncio": asyncio, "url": url}
-    for module in (httpclient, sse):
-        namespace |= {name: getattr(module, name) for name in module.__all__}
-    return namespace | {"async_line_source": async_line_source()}
-
-
-def run(fence: Fence, namespace: dict[str, Any], server: str) -> None:
+def run(fence: Fence, server: str) -> None:
     code = re.sub(r"https?://(?=[\w[])(?:[^\s/\"'@]*@)?[\w.-]+(?::\d+)?", server, fence.code)
     tree = ast.parse("\n" * fence.line + code, str(README))
     compiled = compile(tree, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    result: Any = eval(compiled, namespace)
+    result: Any = eval(compiled, {"__name__": "__main__", "url": server + "/events"})
     if inspect.iscoroutine(result):
         asyncio.run(result, debug=True)
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("fence", [f for f in FENCES if f not in NOT_RUN], ids=lambda f: f"line {f.line}")
+@pytest.mark.parametrize("fence", RUN, ids=lambda f: f"line {f.line}")
 def test_fence(fence: Fence, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("events.txt").write_text("\n".join(LINES))
     for name, certificate in {"company-ca.pem": "ca.pem", "me.pem": "client.pem"}.items():
-        shutil.copy(README.parent / "tests/certs" / certificate, name)
-    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO("\n".join(LINES).encode())))
-    chain = [fence]
-    while chain[0].comment.startswith("continued"):
-        chain.insert(0, FENCES[FENCES.index(chain[0]) - 1])
-    namespace = names(server + "/events")
-    for part in chain:
-        run(part, namespace, server)
+        shutil.copy(TESTS / "certs" / certificate, name)
+    run(fence, server)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("marker", ["asyncio", "anyio"])
+@pytest.mark.parametrize("fence", TEST_FILES, ids=lambda f: f"line {f.line}")
+def test_a_test_file(fence: Fence, marker: str, tmp_path: Path) -> None:
+    pytest.importorskip("fastapi")
+    pytest.importorskip(f"pytest_{marker}" if marker == "asyncio" else marker)
+    code = fence.code.replace("@pytest.mark.asyncio", f"@pytest.mark.{marker}")
+    file = tmp_path / "test_theirs.py"
+    file.write_text(code + "\n\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n")
+    (tmp_path / "pytest.ini").touch()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", file.name]
+    ended = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=50,
+        env=os.environ | {"PYTHONPATH": str(README.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "1 passed" in ended.stdout
 
 
 def test_the_readme_is_shown_in_full(report: Callable[[str], None]) -> None:
-    assert len(FENCES) - len(NOT_RUN) >= 5
-    assert len(FENCES) == README.read_text().count("```python")
+    assert len(RUN) >= 15
+    moving = [fence for fence in FENCES if fence.comment.startswith("moving from ")]
+    assert len(RUN + NOT_RUN + TEST_FILES + moving) == README.read_text().count("```python")
     for fence in NOT_RUN:
         report(f"README.md, line {fence.line}, {fence.comment}")
+
+
+# What it names
+
+
+def test_links() -> None:
+    text = re.sub(r"^```.*?^```$", "", README.read_text("utf-8"), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif "://" not in target:
+            assert (README.parent / target).exists(), target
+
+
+def test_the_tests_of_the_threat_model_exist() -> None:
+    section = README.read_text("utf-8").partition("\n## What a hostile world can do\n")[2]
+    section = section.partition("\n## ")[0]
+    named = re.findall(r"`(test_\w+)\.(\w+)\.(test_\w+)`", section)
+    assert len(named) >= 40
+    for module, kind, test in named:
+        tree = ast.parse((TESTS / f"{module}.py").read_text("utf-8"))
+        classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+        tests = {item.name for item in classes[kind].body if isinstance(item, ast.FunctionDef)}
+        assert test in tests, f"{module}.{kind}.{test}"
+    for row in section.splitlines():
+        assert not row.startswith("| ") or "`test" in row or "---" in row or row.startswith("| who")
+
+
+def test_the_tables_of_options_and_statuses() -> None:
+    text = README.read_text("utf-8")
+    table = text.partition("\n## Options\n")[2].partition("\n## ")[0]
+    named = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| ([^|]*) \|", table, re.M)))
+    options = [name for name, option in inspect.signature(sse.SSEClient.__init__).parameters.items()
+               if option.kind is option.KEYWORD_ONLY]  # fmt: skip
+    assert sorted(named) == sorted(options)
+    (statuses,) = re.findall(r"`retry_on_status=TRANSIENT_STATUSES` \(([^)]*)\)", text)
+    numbers = set()
+    for first, last in re.findall(r"(\d+)(?:\s+to\s+(\d+))?", statuses):
+        numbers |= set(range(int(first), int(last or first) + 1))
+    assert numbers == sse.TRANSIENT_STATUSES
+
+
+def test_the_command_lines_options() -> None:
+    text = README.read_text("utf-8").partition("\n## Command line\n")[2].partition("\n## ")[0]
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    named = set(re.findall(r"(?<![\w-])(--?[A-Za-z][\w.-]*)", prose))
+    known = set(re.findall(r"(?<![\w-])(--?[A-Za-z][\w.-]*)", sse._HELP))
+    assert named <= known, named - known
+
+
+@pytest.mark.parametrize("module, column", [("sse", 0), ("httpclient", 2)])
+def test_the_map_of_both_files(module: str, column: int) -> None:
+    """It names their sections in order."""
+    text = README.read_text("utf-8").partition("\n## Development\n")[2].partition("\nProtocol")[0]
+    rows = [row.split(" | ") for row in re.findall(r"^\| (.*) \|$", text, re.M)[2:]]
+    source = (README.parent / f"{module}.py").read_text("utf-8")
+    sections = re.findall(r"^# --- ([^:\n]*?)(?::.*)? -+$", source, re.M)
+    assert "; ".join(row[column] for row in rows).split("; ") == sections
+
+
+def test_the_names_on_the_way_of_a_chunk() -> None:
+    text = README.read_text("utf-8").partition("The way of a chunk")[2].partition("\n\n| to add")[0]
+    files = (README.parent / name for name in ("sse.py", "httpclient.py"))
+    source = "".join(file.read_text("utf-8") for file in files)
+    named = set(re.findall(r"`(?:\w+\.)?(\w+)`", text)) - {"until", "on_comment"}  # options
+    assert len(named) >= 12
+    for name in named:
+        assert re.search(rf"(?:def |class |self\.){name}\b", source), name

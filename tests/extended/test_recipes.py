@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import inspect
 import json
 import re
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import transports
 from conftest import Run, free_port
 
 from sse import SSEConnectionError, SSEEvent, SSEHTTPError, SSEParser, connect
 from tests.recipes import (
     anthropic_messages,
     checkpoint,
+    feeds,
     gemini,
     job_progress,
     many_streams,
@@ -415,6 +413,77 @@ class TestJobProgress:
             self.run(NO_CONTENT)
 
 
+class TestFeedsWithoutIDs:
+    def test_ntfy_is_asked_for_what_came_after_the_last_message(self) -> None:
+        def message(id: str) -> str:
+            about = f'"id":"{id}","time":1,"event":"message","topic":"t"'
+            return f'data: {{{about},"message":"hello {id}"}}\n\n'
+
+        opened = 'event: open\ndata: {"id":"o","time":1,"event":"open","topic":"t"}\n\n'
+        alive = 'event: keepalive\ndata: {"id":"k","time":1,"event":"keepalive","topic":"t"}\n\n'
+        scripts = (
+            stream(opened, message("a1"), alive, end="cut"),
+            stream(opened, end="reset"),
+            stream(opened, message("b2"), message("c3")),
+            NO_CONTENT,
+        )
+        with Server(*scripts) as server:
+            messages = feeds.ntfy(f"{server.url}/t", retry_interval=1)
+            seen = [message["message"] for message in messages]
+        assert seen == ["hello a1", "hello b2", "hello c3"]
+        targets = [request.target for request in server.requests]
+        assert targets == ["/t/sse", "/t/sse?since=a1", "/t/sse?since=a1", "/t/sse?since=c3"]
+
+    def test_pocketbase_is_subscribed_to_by_each_connection(self) -> None:
+        def connected(id: str) -> str:
+            return f'id:{id}\nevent:PB_CONNECT\ndata:{{"clientId":"{id}"}}\n\n'
+
+        def change(id: str) -> str:
+            return f'id:x\nevent:posts/*\ndata:{{"action":"create","record":{{"id":"{id}"}}}}\n\n'
+
+        def first(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(connected("one")))
+            server.wait_requests(2)  # it has subscribed
+            conn.send(chunk(change("r1")))
+            conn.cut()
+
+        def third(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(connected("two")))
+            server.wait_requests(4)
+            conn.send(chunk(change("r2")))
+            conn.stall()
+
+        accepted = answer(b"", status="204 No Content")
+        with Server(first, accepted, third, accepted) as server:
+            changes = feeds.pocketbase(server.url, ["posts/*"], "TOKEN", retry_interval=1)
+            seen = [next(changes), next(changes)]
+            changes.close()
+        assert [topic for topic, _ in seen] == ["posts/*", "posts/*"]
+        assert [change["record"]["id"] for _, change in seen] == ["r1", "r2"]
+        posts = [request for request in server.requests if request.method == "POST"]
+        assert [json.loads(post.body) for post in posts] == [
+            {"clientId": "one", "subscriptions": ["posts/*"]},
+            {"clientId": "two", "subscriptions": ["posts/*"]},
+        ]
+        assert {post.header("Authorization") for post in posts} == {"TOKEN"}
+
+    def test_a_page_of_horizon_is_followed_by_the_next(self) -> None:
+        """Nothing but what the client does by itself: the README's table says so."""
+        hello = 'retry: 1\nevent: open\ndata: "hello"\n\n'
+        byebye = 'retry: 1\nevent: close\ndata: "byebye"\n\n'
+        pages = (
+            stream(hello, 'id: 11\ndata: {"sequence":1}\n\n', byebye),
+            stream(hello, 'id: 12\ndata: {"sequence":2}\n\n', byebye),
+            NO_CONTENT,
+        )
+        with Server(*pages) as server:
+            with connect(f"{server.url}/ledgers", params={"cursor": "now"}) as events:
+                seen = [event.data for event in events if event.event not in {"open", "close"}]
+        assert seen == ['{"sequence":1}', '{"sequence":2}']
+        resumed = [request.header("Last-Event-ID") for request in server.requests]
+        assert resumed == [None, "11", "12"]
+
+
 # MCP
 
 
@@ -535,19 +604,3 @@ def test_a_recipe_is_named_and_runs_as_it_says(file: Path) -> None:
     assert not unasked.stderr or unasked.stderr.rpartition("\n")[0].splitlines()[-1].startswith(
         ("IndexError", "KeyError: 'OPENAI_API_KEY'", "KeyError: 'ANTHROPIC_API_KEY'", "KeyError: 'GEMINI_API_KEY'")
     )
-
-
-def test_the_readme_shows_the_glue_as_it_is() -> None:
-    def bare(source: str) -> str:
-        """Without annotations and comments, as the README has it."""
-        tree = ast.parse(textwrap.dedent(source))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.arg):
-                node.annotation = None
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                node.returns = None
-        return ast.unparse(tree)
-
-    shown = re.search(r"^def async_httpx_transport.*?^    return transport\n", README.read_text("utf-8"), re.M | re.S)
-    assert shown
-    assert bare(shown[0]) == bare(inspect.getsource(transports.async_httpx_transport))

@@ -15,7 +15,7 @@ def is_last(event: SSEEvent) -> bool:
 
 
 def ask(base_url: str, api_key: str, model: str, question: str) -> Iterator[str]:
-    """The text of the answer in pieces, as they come. An error, or an answer that is cut short, raises."""
+    """The text of the answer in pieces, as they come. An error, or an answer cut short, raises."""
     with connect(
         f"{base_url}/v1/messages",
         method="POST",
@@ -29,7 +29,7 @@ def ask(base_url: str, api_key: str, model: str, question: str) -> Iterator[str]
         until=is_last,
     ) as events:
         for event in events:
-            if event.event == "error":  # such as overloaded_error, in the middle of a stream that began well
+            if event.event == "error":  # such as overloaded_error, after a good beginning
                 raise RuntimeError(f"the provider gave up in the middle: {event.data}")
             if event.event == "content_block_delta":  # "ping" and kinds yet unknown are passed over
                 delta = event.json()["delta"]

@@ -13,11 +13,13 @@ from typing import Any
 from sse import SSEEvent, connect
 
 
-def follow(url: str, checkpoint: Path, handle: Callable[[SSEEvent], object], **options: Any) -> None:
+def follow(
+    url: str, checkpoint: Path, handle: Callable[[SSEEvent], object], **options: Any
+) -> None:
     """Call `handle` for each event, and then write its ID to the file `checkpoint`.
 
-    In this order an event is handled at least once: again, if the program died between the two. To have it exactly
-    once, save the ID in the transaction that saves what the event brought.
+    In this order an event is handled at least once: again, if the program died between the two. To
+    have it exactly once, save the ID in the transaction that saves what the event brought.
     """
     last = checkpoint.read_text("utf-8") if checkpoint.exists() else ""
     with connect(url, last_event_id=last, **options) as events:

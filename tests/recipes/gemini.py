@@ -2,8 +2,8 @@
 
 GEMINI_API_KEY=... python3 -m tests.recipes.gemini "Tell me a joke"
 
-Nothing marks the end of this stream. What tells a whole answer from one that was cut is the `finishReason` in its
-last chunk.
+Nothing marks the end of this stream. What tells a whole answer from one that was cut is the
+`finishReason` in its last chunk.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sse import connect
 
 
 def generate(base_url: str, api_key: str, model: str, question: str) -> Iterator[str]:
-    """The text of the answer in pieces, as they come. An error, or an answer that is cut short, raises."""
+    """The text of the answer in pieces, as they come. An error, or an answer cut short, raises."""
     finished = None
     with connect(
         f"{base_url}/v1beta/models/{model}:streamGenerateContent",

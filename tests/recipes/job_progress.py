@@ -1,4 +1,4 @@
-"""Start a long job and follow its progress to the end, whatever happens to the connection meanwhile.
+"""Start a long job and follow its progress to the end, whatever happens to the connection.
 
 python3 -m tests.recipes.job_progress https://example.com
 """
@@ -17,7 +17,7 @@ class JobFailed(Exception):
 
 
 def run_job(base_url: str, job: Any, on_progress: Callable[[float], object], **options: Any) -> Any:
-    """The job's result. It is started once; only looking at it is repeated when a connection is lost."""
+    """The job's result. It is started once; only looking at it is repeated after a drop."""
     answer = post(f"{base_url}/jobs", json=job)
     answer.raise_for_status()
     with connect(
@@ -40,4 +40,7 @@ def run_job(base_url: str, job: Any, on_progress: Callable[[float], object], **o
 if __name__ == "__main__":
     import sys
 
-    print(run_job(sys.argv[1], {"size": 3}, lambda percent: print(f"{percent} %", end="\r", flush=True)))
+    def show(percent: float) -> None:
+        print(f"{percent} %", end="\r", flush=True)
+
+    print(run_job(sys.argv[1], {"size": 3}, show))

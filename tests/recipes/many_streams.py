@@ -18,8 +18,8 @@ Handle = Callable[[str, SSEEvent], Awaitable[object]]
 async def follow_all(urls: Iterable[str], handle: Handle, **options: Any) -> None:
     """Await `handle(url, event)` for each event of each stream, until all of them have ended.
 
-    Each stream waits for its own handler only, and reconnects on its own. The first one that fails for good ends
-    the others. From Python 3.11 on its error comes in an `ExceptionGroup`.
+    Each stream waits for its own handler only, and reconnects on its own. The first one that fails
+    for good ends the others. From Python 3.11 on its error comes in an `ExceptionGroup`.
     """
 
     async def follow(url: str) -> None:

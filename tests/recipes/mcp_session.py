@@ -1,10 +1,10 @@
-"""Talk to an MCP server over Streamable HTTP: a session, requests, their progress, and resuming a lost answer.
+"""Talk to an MCP server over Streamable HTTP: a session, requests, progress, resuming lost answers.
 
     python3 -m tests.recipes.mcp_session http://localhost:8000/mcp
 
-A request is a POST, and is never sent twice. Its answer is JSON or an event stream; if that stream ends before the
-answer was in it, because the line broke or because the server wants to be asked again later, the rest is had by a
-GET with the last event ID.
+A request is a POST, and is never sent twice. Its answer is JSON or an event stream; if that stream
+ends before the answer was in it, because the line broke or because the server wants to be asked
+again later, the rest is had by a GET with the last event ID.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ class MCPError(Exception):
 
 
 class MCPSession:
-    """A context manager. `on_message` gets what the server says before it answers: progress, log messages."""
+    """A context manager. `on_message` gets what the server says before it answers, as progress."""
 
-    def __init__(self, url: str, token: str = "", on_message: Callable[[Message], object] | None = None) -> None:
+    def __init__(
+        self, url: str, token: str = "", on_message: Callable[[Message], object] | None = None
+    ) -> None:
         self.url = url
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._on_message = on_message
@@ -64,7 +66,7 @@ class MCPSession:
         self._post({"jsonrpc": "2.0", "method": method, "params": params or {}}).close()
 
     def messages(self) -> Messages:
-        """What the server says of its own accord. Ends never, reconnects; a 405 says that it never does."""
+        """What the server says of its own accord, for ever; a 405 says that it never does."""
         with connect(self.url, headers=self.headers) as events:
             yield from decoded(events)
 
@@ -79,7 +81,8 @@ class MCPSession:
         response = httpclient.post(self.url, json=message, headers=headers, stream=True)
         if not response.ok:
             with response:
-                raise MCPError(f"HTTP {response.status_code}: {response.read().decode(errors='replace')}")
+                body = response.read().decode(errors="replace")
+                raise MCPError(f"HTTP {response.status_code}: {body}")
         if session := response.headers.get("mcp-session-id"):
             self.headers["Mcp-Session-Id"] = session
         return response

@@ -2,7 +2,8 @@
 
     OPENAI_API_KEY=... python3 -m tests.recipes.openai_chat "Tell me a joke"
 
-The base URL of others ends in /v1, too: http://localhost:8000/v1 for vLLM, http://localhost:11434/v1 for Ollama.
+The base URL of others ends in /v1, too: http://localhost:8000/v1 for vLLM,
+http://localhost:11434/v1 for Ollama.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ if __name__ == "__main__":
     import sys
 
     question = [{"role": "user", "content": sys.argv[1]}]
-    for piece in chat("https://api.openai.com/v1", os.environ["OPENAI_API_KEY"], "gpt-5-mini", question):
+    key = os.environ["OPENAI_API_KEY"]
+    for piece in chat("https://api.openai.com/v1", key, "gpt-5-mini", question):
         print(piece, end="", flush=True)
     print()

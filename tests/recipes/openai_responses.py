@@ -17,7 +17,7 @@ def is_last(event: SSEEvent) -> bool:
 
 
 def respond(base_url: str, api_key: str, model: str, question: str) -> Iterator[str]:
-    """The text of the answer in pieces, as they come. One that fails, or stops before its end, raises."""
+    """The text of the answer in pieces, as they come. A failure, or an early end, raises."""
     with connect(
         f"{base_url}/responses",
         method="POST",
@@ -36,6 +36,7 @@ if __name__ == "__main__":
     import os
     import sys
 
-    for piece in respond("https://api.openai.com/v1", os.environ["OPENAI_API_KEY"], "gpt-5-mini", sys.argv[1]):
+    key = os.environ["OPENAI_API_KEY"]
+    for piece in respond("https://api.openai.com/v1", key, "gpt-5-mini", sys.argv[1]):
         print(piece, end="", flush=True)
     print()

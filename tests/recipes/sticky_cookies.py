@@ -11,7 +11,7 @@ from sse import connect
 
 
 class Cookies:
-    """What `Set-Cookie` said, for one host: names and values are kept, scopes and lifetimes are not."""
+    """What `Set-Cookie` said, for one host: names and values, but not scopes and lifetimes."""
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
