@@ -2214,10 +2214,13 @@ class _Client(Generic[_Made, _Transport]):
 
     def _came(self, error: BaseException) -> None:
         """Note that the attempt ended with `error`, or raise it if it is the caller's."""
-        if not isinstance(error, Exception) or _from_handler(error) is not None:
-            raise error
-        if self._attempt is not None:
-            self._attempt.end = error
+        try:
+            if not isinstance(error, Exception) or _from_handler(error) is not None:
+                raise error
+            if self._attempt is not None:
+                self._attempt.end = error
+        finally:
+            del error  # its traceback refers to this frame
 
     def _is_whole(self, attempt: _Attempt) -> bool:
         """May the connection of a step broken off stay? Within `with`, if nothing of it is lost."""

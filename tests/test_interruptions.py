@@ -19,6 +19,7 @@ import sys
 import textwrap
 import threading
 import unittest
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -122,19 +123,36 @@ def plain(asynchronous: bool) -> Callable[..., Any]:
     return asend if asynchronous else send
 
 
-@unittest.skipUnless(hasattr(signal, "setitimer"), "there are no timers with signals here")
+@unittest.skipUnless(hasattr(signal, "pthread_kill"), "signals cannot be sent to a thread here")
 class Signals(SyncWorld):
     """What a handler raises comes out of the call that it interrupts, as it is."""
 
     @contextlib.contextmanager
-    def alarm(self, handler: Callable[..., Any], seconds: float = 0.05) -> Iterator[None]:
-        before = signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+    def alarm(self, handler: Callable[..., Any]) -> Iterator[None]:
+        """The handler is called once, soon; the signal comes again until it was, for one that comes
+        right before a system call does not interrupt that.
+        """
+        called = threading.Event()
+
+        def once(signum: int, frame: Any) -> None:
+            if not called.is_set():
+                called.set()
+                handler(signum, frame)
+
+        def keep_sending(main: int = threading.get_ident()) -> None:
+            while not called.wait(0.05):
+                signal.pthread_kill(main, signal.SIGUSR2)
+
+        before = signal.signal(signal.SIGUSR2, once)
+        sender = threading.Thread(target=keep_sending)
+        gc.collect()  # what a handler raises in a finalizer is lost
+        sender.start()
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+            called.set()
+            sender.join()
+            signal.signal(signal.SIGUSR2, before)
 
     def test_in_each_phase(self) -> None:
         with phases(False) as known:
@@ -155,6 +173,28 @@ class Signals(SyncWorld):
                         finally:
                             client.close()
                         self.assertEqual(list(client), [])
+
+    def test_nothing_is_left_to_the_garbage_collector(self) -> None:
+        gc.disable()
+        self.addCleanup(gc.enable)
+        with Server(silent) as mute, Server(stream(X, end="open"), repeat=True) as quiet:
+            for url in (mute.url, quiet.url):
+                for error in (Deadline, LookupError, KeyboardInterrupt):
+
+                    def handler(signum: int, frame: Any, error: Any = error) -> None:
+                        raise error
+
+                    with self.subTest(url, error=error):
+                        client = self.connect(url, hasty=False)
+                        with self.alarm(handler):
+                            with contextlib.suppress(error):
+                                list(client)
+                        client.close()
+                        gone = weakref.ref(client)
+                        del client
+                        self.assertIsNone(gone())
+                    if url == mute.url:
+                        break
 
     def test_a_handler_that_closes_and_exits(self) -> None:
         with phases(False) as known:
