@@ -22,7 +22,14 @@ import sys
 import time
 from collections import namedtuple
 from collections.abc import (
-    AsyncIterable, AsyncIterator, Callable, Collection, Generator, Iterable, Iterator, Mapping,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
 )  # fmt: skip
 from functools import cache, partial
 from itertools import chain
@@ -622,6 +629,16 @@ def _without_end(line: str) -> str:
     return line
 
 
+def _as_bytes(chunk: Any) -> bytes:
+    """A copy, for who fed it may use its memory again."""
+    if isinstance(chunk, str):
+        return chunk.encode("utf-8", "surrogatepass")
+    try:
+        return bytes(memoryview(chunk))
+    except TypeError:
+        raise TypeError(f"a piece is bytes or str, not {type(chunk).__name__}") from None
+
+
 def _sliced(chunk: bytes) -> Iterator[bytes]:
     return (chunk[start : start + _PIECE] for start in range(0, len(chunk), _PIECE))
 
@@ -643,7 +660,12 @@ class SSEParser:
         max_event_size: int | None = _MAX_EVENT_SIZE,
         on_comment: Callable[[str], object] | None = None,
     ) -> None:
-        self._limit = sys.maxsize if max_event_size is None else max_event_size
+        classes, test, wanted = _CHECKS["max_event_size"]
+        if not (isinstance(max_event_size, classes) and test(max_event_size)):
+            raise (ValueError if isinstance(max_event_size, classes) else TypeError)(
+                f"max_event_size is {wanted}, not {max_event_size!r:.60}"
+            )
+        self._limit: Any = sys.maxsize if max_event_size is None else max_event_size
         self._on_comment = on_comment
         self._stream = _Stream(last_event_id)
         self._items: Iterator[Any] = _interpret(self._stream, self._limit, on_comment is not None)
@@ -695,9 +717,7 @@ class SSEParser:
         if self._stream.error is not None:
             raise self._stream.error
         if chunk.__class__ is not bytes:
-            chunk = (
-                chunk.encode("utf-8", "surrogatepass") if isinstance(chunk, str) else bytes(chunk)
-            )
+            chunk = _as_bytes(chunk)
         events: list[SSEEvent] = []
         for piece in (chunk,) if len(chunk) <= _PIECE else _sliced(chunk):
             if self._push(piece):
@@ -843,8 +863,7 @@ class _Source:
     def _take(self, item: Any) -> None:
         """A piece, or a line by itself."""
         if self._kind is SSEParser:
-            chunk = item.encode("utf-8", "surrogatepass") if isinstance(item, str) else bytes(item)
-            self._rest = _sliced(chunk)
+            self._rest = _sliced(_as_bytes(item))
         else:
             self._kind = self._kind or (bytes if isinstance(item, bytes) else str)
             self._parser._stream.text = _line(self._kind, item) + "\n"
@@ -853,7 +872,7 @@ class _Source:
 def _line(kind: Any, item: Any) -> str:
     """An item as a line without its end. Raises what is wrong with it."""
     if not isinstance(item, kind):
-        raise TypeError(f"lines are {kind.__name__} like the first one, not {type(item).__name__}")
+        raise TypeError(f"lines are {kind.__name__}, as the first, not {type(item).__name__}")
     line: str = item.decode("utf-8", "replace") if isinstance(item, bytes) else item
     return _without_end(line)
 
@@ -1353,7 +1372,13 @@ _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
     "max_retries": ((int,), lambda n: n >= -1, "a whole number: -1 (no limit), 0 (never) or more"),
     "last_event_id": ((str,), lambda text: not set(text) & set("\r\n\0"), "a string of one line"),
     "method": _TEXT,
-    "until": _HOOK,
+    "until": (
+        (object,),
+        _HOOK[1],
+        'a plain function of an event, such as lambda event: event.data == "[DONE]"',
+    ),
+    "reconnect": ((int, type(None)), lambda wish: True, "True, False, or None for GET alone"),
+    "follow_redirects": ((int,), lambda wish: True, "True or False"),
     "retry_on_status": (
         (Collection,),
         lambda statuses: all(isinstance(status, int) for status in statuses),
@@ -1381,7 +1406,14 @@ _FOREIGN_OPTIONS = {
     "allow_redirects": "follow_redirects=",
     "session": "transport=",
     "client": "transport=",
-    "stream": "nothing: the answer is always streamed",
+    "files": "content= with a body that is encoded already",
+    "ssl": "verify= with an ssl.SSLContext",
+    "retries": "max_retries=",
+    "max_connect_retry": "max_retries=",
+    "reconnection_time": "retry_interval= in ms",
+    "initial_retry_delay": "retry_interval= in ms",
+    "latest_event_id": "last_event_id=",
+    "stream": "leave it out, for the answer is always streamed",
 }
 
 
@@ -1412,8 +1444,10 @@ class _Options:
         if given["json"] is not None:
             from json import dumps
 
-            # in ASCII, because what json.loads() has returned may hold half of an emoji
-            content = dumps(given["json"], allow_nan=False, separators=(",", ":"))
+            try:  # in ASCII, because what json.loads() has returned may hold half of an emoji
+                content = dumps(given["json"], allow_nan=False, separators=(",", ":"))
+            except (TypeError, ValueError, RecursionError) as error:
+                raise TypeError(f"json= cannot be encoded: {error}") from None
         if isinstance(content, str):
             content = content.encode()
         elif content is not None:
@@ -1433,15 +1467,12 @@ class _Options:
         self, last_event_id: str, headers: Any, params: Any
     ) -> tuple[str, str, list[tuple[str, str]], Any]:
         """Method, URL, header lines and body of an attempt, with what its callables have made."""
-        merged = [
-            ("Accept", "text/event-stream"),
-            ("Cache-Control", "no-cache"),
-            ("Accept-Encoding", "identity"),
-        ]
+        merged = [("Accept", "text/event-stream"), ("Cache-Control", "no-cache")]
+        merged.append(("Accept-Encoding", "identity"))
         if self.json is not None:
             merged.append(("Content-Type", "application/json"))
         if headers is not None:
-            lines = list(headers.items() if hasattr(headers, "items") else _pairs(headers))
+            lines = _pairs("headers", headers)
             given = {str(name).lower() for name, _ in lines}
             merged = [line for line in merged if line[0].lower() not in given] + lines
         if last_event_id:
@@ -1450,32 +1481,28 @@ class _Options:
                 _log("warning", "the last event ID %s and is not sent", why)
             else:
                 merged = [line for line in merged if line[0].lower() != "last-event-id"]
-                merged.append(
-                    ("Last-Event-ID", last_event_id.encode().decode("latin-1"))
-                )  # its UTF-8
+                utf8 = last_event_id.encode().decode("latin-1")
+                merged.append(("Last-Event-ID", utf8))
         url = self.url.strip(" ")
         if params:
             from urllib.parse import urlencode
 
-            pairs = params.items() if hasattr(params, "items") else params
-            query = urlencode(
-                [(name, value) for name, value in pairs if value is not None], doseq=True
-            )
+            pairs = [pair for pair in _pairs("params", params) if pair[1] is not None]
+            query = urlencode(pairs, doseq=True)
             url, hash, fragment = url.partition("#")
             url += (("&" if "?" in url else "?") + query if query else "") + hash + fragment
         return self.method, url, merged, self.content
 
 
-def _pairs(headers: Any) -> list[tuple[str, str]]:
+def _pairs(name: str, option: Any) -> list[tuple[str, Any]]:
     try:
-        pairs = [(name, value) for name, value in headers] if not isinstance(headers, str) else None
+        pairs = option.items() if hasattr(option, "items") else option
+        if isinstance(option, str):
+            raise TypeError
+        return [(name, value) for name, value in pairs]
     except (TypeError, ValueError):
-        pairs = None
-    if pairs is None:
-        raise TypeError(
-            "headers are a mapping, pairs of name and value, or a callable returning one of them"
-        )
-    return pairs
+        what = "a mapping, pairs of name and value, or a callable that returns one of them"
+        raise TypeError(f"{name} are {what}") from None
 
 
 _LONGEST_ID = 8192  # bytes; servers answer 431 to much longer header lines, on every attempt
@@ -1590,7 +1617,7 @@ def _from_handler(error: BaseException) -> BaseException | None:
                 given = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
                 if code.co_flags & 0x04:  # CO_VARARGS
                     rest = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
-                    given.extend(values.get(rest, ()))
+                    given.extend(values[rest] if isinstance(values.get(rest), tuple) else ())
                 if isinstance(values, dict):  # before 3.13 a copy that would keep what it refers to
                     values.clear()
                 if any(value is before for value in given):
@@ -2057,7 +2084,7 @@ class _Client(Generic[_Made, _Transport]):
         if transport is None:
             _httpclient().check(verify, proxy, uds)
         elif not (verify is True and proxy is None and uds is None):
-            raise TypeError("verify, proxy, uds: set in transport")
+            raise TypeError("with transport= set verify, proxy and uds on that client instead")
         else:
             try:
                 options.transport = _httpclient().transport_of(transport, self._asynchronous)
@@ -2220,7 +2247,7 @@ class _Client(Generic[_Made, _Transport]):
             self._attempt.end = error
 
     def _is_whole(self, attempt: _Attempt) -> bool:
-        """May a connection stay although a step was broken off? Within `with`, if nothing is lost."""
+        """May a connection stay when a step was broken off? Within `with`, if nothing is lost."""
         if self._reconnection.opened is None or not (self._inside or not self._options.reconnect):
             return False
         parser: Any = attempt.parser
