@@ -1089,30 +1089,45 @@ async def _refused(pieces: Any, refusal: Callable[..., SSEError]) -> AsyncIterat
 _SOCKETS = ("raw.connection.sock", "connection.sock", "raw._fp.fp.raw._sock", "_fp.fp.raw._sock",
             "fp.raw._sock")  # fmt: skip
 
-# Errors of a lost connection or a broken body that are no `OSError`, by package and class. What
-# derives from one of `_NO_DROPS`, too, is an error of the caller's, which comes again each time.
-_DROPS = {
-    ("httpx", "TransportError"), ("httpx", "DecodingError"),
-    ("httpx2", "TransportError"), ("httpx2", "DecodingError"),
-    ("aiohttp", "ClientError"), ("urllib3", "HTTPError"), ("urllib3_future", "HTTPError"),
-    ("http", "HTTPException"), ("zlib", "error"),
-}  # fmt: skip
-_NO_DROPS = {"UnsupportedProtocol", "LocalProtocolError", "TooManyRedirects", "ValueError",
-             "InvalidURL", "NonHttpUrlClientError"}  # fmt: skip
+# Errors by package and class: of a lost connection or a broken body, though no `OSError`; and
+# what is no drop though it derives from one: the caller's mistakes, too many redirects, and what
+# a hook of his makes of a status. These come again each time, so they reach the caller.
+_DROPS = set(
+    "httpx.TransportError httpx.DecodingError httpx2.TransportError httpx2.DecodingError "
+    "aiohttp.ClientError urllib3.HTTPError urllib3_future.HTTPError http.HTTPException "
+    "zlib.error builtins.OSError builtins.EOFError".split()
+)
+_NO_DROPS = set(
+    "httpx.UnsupportedProtocol httpx.LocalProtocolError httpx2.UnsupportedProtocol "
+    "httpx2.LocalProtocolError requests.HTTPError requests.TooManyRedirects niquests.HTTPError "
+    "niquests.TooManyRedirects aiohttp.ClientResponseError aiohttp.NonHttpUrlClientError "
+    "urllib.HTTPError http.InvalidURL builtins.ValueError builtins.TypeError".split()
+)
 
 
 _Facts = namedtuple("_Facts", "status_code reason headers url route")
+_LIBRARIES = "requests, niquests, httpx, httpx2, urllib3, aiohttp, http.client or httpclient"
 
 
 def _facts(response: Any) -> _Facts:
-    """Who an answer of any library is, in one library's words; the headers have `items()`."""
-    status = getattr(response, "status_code", None)
+    """What an answer of any library says before its body, in the words of most of them; the
+    headers have `items()`. `TypeError` if it is no answer.
+    """
+    status = getattr(response, "status_code", None) or getattr(response, "status", None)
+    if not isinstance(status, int):
+        kind = type(response).__name__
+        raise TypeError(f"an open answer of {_LIBRARIES} is needed, not {kind}")
     reason = getattr(response, "reason_phrase", None) or getattr(response, "reason", None) or ""
-    url, route = getattr(response, "url", None) or "", getattr(response, "route", "")
-    return _Facts(
-        response.status if status is None else status,  # aiohttp, urllib3, http.client
-        str(reason), response.headers, str(url), route if isinstance(route, str) else "",
-    )  # fmt: skip
+    url = getattr(response, "url", None) or ""  # none in http.client
+    route = getattr(response, "route", "")  # httpclient's, who tells of redirects and a proxy
+    route = route if isinstance(route, str) else ""
+    return _Facts(status, str(reason), response.headers, str(url), route)
+
+
+def _kept(response: Any) -> list[bytes]:
+    """The body of an answer that was read to its end before: it is kept in the answer."""
+    kept = [getattr(response, name, None) for name in ("_content", "_body")]
+    return [body for body in kept if isinstance(body, bytes)]
 
 
 def _pieces(response: Any) -> Iterator[bytes]:
@@ -1121,10 +1136,13 @@ def _pieces(response: Any) -> Iterator[bytes]:
     Not through `iter_content()` of requests, which waits for a full block or, without chunks, for
     the end of the body. Raises `TypeError` for what is no answer that is open and blocks.
     """
+    stream = getattr(response, "stream", None)
+    if hasattr(stream, "__aiter__") and not hasattr(stream, "__iter__"):  # httpx's, awaited
+        raise TypeError("an answer of an asynchronous client is for AsyncEventSource")
     if hasattr(response, "iter_bytes"):  # httpx, httpclient, what transport= asks for
         return filter(None, response.iter_bytes())
-    if getattr(response, "_content_consumed", False):  # requests, niquests: it was read before
-        return response.iter_content(_PIECE)  # type: ignore[no-any-return]
+    if kept := _kept(response):
+        return filter(None, kept)
     raw = getattr(response, "raw", response)
     if hasattr(raw, "read_chunked"):
         read = _urllib3_reader(raw)
@@ -1133,7 +1151,7 @@ def _pieces(response: Any) -> Iterator[bytes]:
         read = _decoded(_framed(raw), coding.strip().lower())
     else:
         kind = f"{type(response).__module__}.{type(response).__name__}"
-        raise TypeError(f"{kind} is no open answer of a blocking library that is known here")
+        raise TypeError(f"{kind} is no open answer of a library that blocks: {_LIBRARIES}")
     return iter(read, b"")
 
 
@@ -1218,16 +1236,29 @@ class _AsyncReads:
 
 def _apieces(response: Any) -> AsyncIterator[bytes]:
     """`_pieces` for the libraries that are awaited. A piece may be empty."""
+    stream = getattr(response, "stream", None)
+    if hasattr(stream, "__iter__") and not hasattr(stream, "__aiter__"):  # httpx's, which blocks
+        raise TypeError("an answer of a client that blocks is for EventSource")
     if hasattr(response, "aiter_bytes"):  # httpx, httpclient, what transport= asks for
         return aiter(response.aiter_bytes())
+    if kept := _kept(response):
+        return _AsyncReads(_kept_reader(kept))
     raw = getattr(response, "raw", None)
-    if hasattr(raw, "read_chunked"):  # niquests; asked first, for its `content` is a coroutine
+    if hasattr(raw, "read_chunked") and not _is_plain_function(getattr(raw, "read1", None)):
+        # niquests; asked first, for its `content` is a coroutine
         return _AsyncReads(_niquests_reader(raw))
     content = getattr(response, "content", None)
     if hasattr(content, "readany"):
         return _AsyncReads(_aiohttp_reader(content))
     kind = f"{type(response).__module__}.{type(response).__name__}"
-    raise TypeError(f"{kind} is no open answer of an asynchronous library that is known here")
+    raise TypeError(f"{kind} is no open answer of a library that is awaited: {_LIBRARIES}")
+
+
+def _kept_reader(kept: list[bytes]) -> Callable[[], Any]:
+    async def read() -> bytes:
+        return kept.pop() if kept else b""
+
+    return read
 
 
 def _niquests_reader(raw: Any) -> Callable[[], Any]:
@@ -1257,7 +1288,9 @@ def _aiohttp_reader(content: Any) -> Callable[[], Any]:
 
 
 def _socket_of(response: Any) -> Any:
-    """The socket under a blocking library's answer, `None` if it has none."""
+    """The socket under a blocking library's answer, `None` if it has none, or gave it back."""
+    if getattr(response, "is_closed", False):  # httpx, whose pool may have lent it to another
+        return None
     stream = getattr(response, "extensions", {}).get("network_stream")  # httpx
     sock: Any = stream and stream.get_extra_info("socket")
     for path in _SOCKETS:
@@ -1329,20 +1362,22 @@ def _chain(error: BaseException, context: bool = False) -> list[BaseException]:
 
 def _is_drop(error: BaseException | None) -> bool:
     """Was the connection lost, or not made, in any library? `None`, a clean end, is a drop, too."""
-    if error is None:
+    if error is None or _is_certificate(error):
         return True
-    if isinstance(error, SSEError):
-        return False
-    kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
-    if any(name in _NO_DROPS for _, name in kinds):
-        return False
-    return isinstance(error, (OSError, EOFError)) or not kinds.isdisjoint(_DROPS)
+    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
+    return not isinstance(error, SSEError) and bool(kinds & _DROPS and not kinds & _NO_DROPS)
+
+
+def _is_certificate(error: BaseException) -> bool:
+    """Was a certificate not accepted, in any library?"""
+    return any(hasattr(cause, "verify_code") for cause in _chain(error))
 
 
 def _is_final(error: BaseException | None) -> bool:
-    """Would another attempt meet it again: a certificate, say, in any library, or no HTTP?"""
-    chain = [] if error is None else _chain(error)
-    return any(hasattr(e, "verify_code") or getattr(e, "fatal", False) for e in chain)
+    """Would another attempt meet it again? `fatal` is what `httpclient` says of its errors."""
+    if error is None:
+        return False
+    return _is_certificate(error) or any(getattr(cause, "fatal", 0) for cause in _chain(error))
 
 
 # --- the options ---------------------------------------------------------------------------------
