@@ -1834,16 +1834,20 @@ class _Foreign:
 
     def interrupt(self) -> None:
         self.closed = True
-        if self._response is not None and not (self._inside and _wake_reader(self._response)):
+        response = self._response
+        if response is not None and not (self._inside and _wake_reader(response)):
             self._close()
 
     def _close(self) -> None:
+        response = self._response
         try:
-            self._response.close()
+            if response is not None:
+                response.close()
         except Exception as error:  # it helps nobody, and must not hide what else there is to say
             if _from_handler(error) is not None:
                 raise
             _log("debug", "closing failed: %s", _cause(error))
+        self._response = None
 
     async def release(self) -> None:
         self.interrupt()
@@ -1871,7 +1875,7 @@ class _AsyncForeign:
             step.close()
             raise TypeError("a synchronous transport is for connect")
         self._response = response = await self._within(
-            timeout, lambda: _awaited(step), "no answer within timeout:"
+            timeout, lambda: step, "no answer within timeout:"
         )
         self._pieces = _apieces(response)
         return response
@@ -1914,8 +1918,9 @@ class _AsyncForeign:
     def interrupt(self) -> None:
         if not self.closed:  # a second cancel breaks what the libraries do because of the first
             self.closed = True
-            if self._step is not None:
-                self._step.cancel()
+            step = self._step
+            if step is not None and not step.get_loop().is_closed():
+                step.cancel()
 
     async def release(self) -> None:
         """Give the connection back, once, whoever is cancelled meanwhile and how often."""
@@ -1948,11 +1953,6 @@ class _AsyncForeign:
                 if _from_handler(error) is not None:
                     raise
                 _log("debug", "closing failed: %s", _cause(error))
-
-
-async def _awaited(awaitable: Any) -> Any:
-    """A coroutine of anything that can be awaited."""
-    return await awaitable
 
 
 async def _finished(task: Any, seconds: float) -> None:
@@ -2282,7 +2282,7 @@ class _Client(Generic[_Made, _Transport]):
             self._attempt.end = error
 
     def _is_whole(self, attempt: _Attempt) -> bool:
-        """May a connection stay when a step was broken off? Within `with`, if nothing is lost."""
+        """May the connection of a step broken off stay? Within `with`, if nothing of it is lost."""
         if self._reconnection.opened is None or not (self._inside or not self._options.reconnect):
             return False
         parser: Any = attempt.parser
