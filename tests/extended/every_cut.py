@@ -125,7 +125,9 @@ class Relay:
                 return
             client, _ = self.listener.accept()
             self.sizes.append(0)
-            thread = threading.Thread(target=self._pass, args=(client, len(self.sizes) - 1), daemon=True)
+            thread = threading.Thread(
+                target=self._pass, args=(client, len(self.sizes) - 1), daemon=True
+            )
             self.threads.append(thread)
             thread.start()
 
@@ -176,7 +178,13 @@ class Job:
 
 def follow(job: Job, url: str) -> tuple[list[SSEEvent], BaseException | None, str]:
     """The events, what ended them, and the last event ID."""
-    options: dict[str, Any] = {"verify": CA, "proxy": "", "retry_interval": 0, "idle_timeout": None, "timeout": None}
+    options: dict[str, Any] = {
+        "verify": CA,
+        "proxy": "",
+        "retry_interval": 0,
+        "idle_timeout": None,
+        "timeout": None,
+    }
     if job.way == "stall":
         options["timeout"], options["idle_timeout"] = 10 * SILENCE, SILENCE
     if not job.again:
@@ -229,10 +237,14 @@ def converse(job: Job, broken: int, most: int) -> tuple[list[int], str]:
     assert isinstance(error.last_error, OSError), repr(error.last_error)
     assert error.last_event_id == last_id, (error.last_event_id, last_id)
     assert error.delivered == len(events), (error.delivered, len(events))
-    place = IDS.index(last_id) + 1 if last_id else 0  # what will be asked for is just what was not delivered
+    place = (
+        IDS.index(last_id) + 1 if last_id else 0
+    )  # what will be asked for is just what was not delivered
     rest = sse.SSEParser(last_id).feed("".join(text for _, text in BLOCKS[place:]))
     assert [*events, *rest] == EVENTS, (last_id, len(events))
-    if not job.tls and broken == 1 and job.way != "reset":  # by which the system may drop what arrived before
+    if (
+        not job.tls and broken == 1 and job.way != "reset"
+    ):  # by which the system may drop what arrived before
         # With the last chunk the body is complete, if an end follows; trailers may follow a silence.
         body = [*pieces(0, len(BLOCKS)), END if job.way == "stall" else END[:3]]
         assert most < len(HEAD) + sum(map(len, body)), "an error, though the body was complete"
@@ -259,7 +271,9 @@ def work(job: Job) -> tuple[collections.Counter[str], list[str]]:
         try:
             outcomes[converse(job, broken, most)[1]] += 1
         except Exception as error:
-            wrong.append(f"{job.way} after byte {most} of connection {broken}, {job!r:.60}: {error!r}")
+            wrong.append(
+                f"{job.way} after byte {most} of connection {broken}, {job!r:.60}: {error!r}"
+            )
     faulthandler.cancel_dump_traceback_later()
     gc.collect()
     if open_files() != before:
@@ -277,7 +291,9 @@ def jobs(step: int, layers: tuple[bool, ...] = (False, True), size: int = 200) -
     for tls in layers:
         for again in (True, False):
             whole = converse(Job(False, tls, "cut", again, ()), 9, 0)[0]
-            places = [(n, most) for n, total in enumerate(whole[:4]) for most in range(1, total + 1)]
+            places = [
+                (n, most) for n, total in enumerate(whole[:4]) for most in range(1, total + 1)
+            ]
             for asynchronous in (False, True):
                 for way in WAYS:
                     shift += 1
@@ -287,7 +303,9 @@ def jobs(step: int, layers: tuple[bool, ...] = (False, True), size: int = 200) -
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--step", type=int, default=1, help="only every N-th place")
     options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options.add_argument("--only", choices=("plain", "tls"))
@@ -306,11 +324,15 @@ def main() -> None:
             failures += wrong
             for text in wrong:
                 print("WRONG:", text, flush=True)
-    for (title, again), outcomes in sorted(counts.items(), key=lambda pair: (pair[0][1], pair[0][0])):
+    for (title, again), outcomes in sorted(
+        counts.items(), key=lambda pair: (pair[0][1], pair[0][0])
+    ):
         told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
         print(f"{title:22} {'reconnecting' if again else 'once':12} {told}")
     total = sum(sum(outcomes.values()) for outcomes in counts.values())
-    print(f"{total + len(failures)} conversations in {time.monotonic() - began:.0f} s, {len(failures)} wrong")
+    print(
+        f"{total + len(failures)} conversations in {time.monotonic() - began:.0f} s, {len(failures)} wrong"
+    )
     sys.exit(bool(failures))
 
 
