@@ -1,16 +1,17 @@
 """Would the plain tests notice if the code broke? Mutation testing, small and deterministic:
 
-    python tests/extended/mutate.py --sample 150 --seed 1      # so many mutants, drawn by chance but repeatably
-    python tests/extended/mutate.py --all                      # every mutant: many hours
-    python tests/extended/mutate.py --only 'sse.py:_interpret' # those of one function or class
-    python tests/extended/mutate.py --number 17 1204           # these, with the tests that fail
+    python tests/extended/mutate.py --sample 150 --seed 1    # so many, drawn, but repeatably
+    python tests/extended/mutate.py --all                    # every mutant: many hours
+    python tests/extended/mutate.py --only sse.py:_interpret # those of one function or class
+    python tests/extended/mutate.py --number 17 1204         # these, with the tests that fail
 
-A mutant is the code with one small fault: a comparison turned or its boundary moved, a constant changed, `and` for
-`or`, a condition negated, another thing returned, a statement left out, arguments swapped, a call left out, a
-quantifier of a pattern changed. Texts of messages, docstrings and annotations are left as they are. The tests that
-run its line (known from coverage, once) are held against it, in a copy of the tree: the quickest first, up to the
-first that fails. A mutant that no test fails on has survived: either it does the same as the original, or a test is
-missing. One that takes many times as long as the original has been noticed, too; these are counted apart.
+A mutant is the code with one small fault: a comparison turned or its boundary moved, a constant
+changed, `and` for `or`, a condition negated, another thing returned, a statement left out,
+arguments swapped, a call left out, a quantifier of a pattern changed. Texts of messages, docstrings
+and annotations are left as they are. The tests that run its line (known from coverage, once) are
+held against it, in a copy of the tree: the quickest first, up to the first that fails. A mutant
+that no test fails on has survived: either it does the same as the original, or a test is missing.
+One that takes many times as long as the original has been noticed, too; these are counted apart.
 
 Needs `coverage`, and about a second a mutant that is noticed.
 """
@@ -41,16 +42,17 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
-# What is mutated, by file: classes, functions, methods, and patterns beside them. The modules named first have the
-# tests that were written for it.
+# What is mutated, by file: classes, functions, methods, and patterns beside them. The modules named
+# first have the tests that were written for it.
 PARTS: dict[str, list[tuple[str, str]]] = {
     "sse.py": [
-        ("_HEAD _Stream _interpret _join _refuse _size _has_break _without_end _sliced SSEParser", "test_parser"),
+        ("_HEAD _Stream _interpret _join _refuse _size _has_break _without_end _sliced SSEParser",
+         "test_parser"),
         ("_Reconnection _retry_after _date _is_drop _is_final", "test_retries"),
     ],
     "httpclient.py": [
-        ("_STATUS_LINE _FIELD_LINE _FOLD _HEAD_END _CHUNK_LINE _parse_fields _listed ResponseParser _Head"
-         " _UntilClose _Length _Chunked _chunk_size _Decoder", "test_framing"),
+        ("_STATUS_LINE _FIELD_LINE _FOLD _HEAD_END _CHUNK_LINE _parse_fields _listed"
+         " ResponseParser _Head _UntilClose _Length _Chunked _chunk_size _Decoder", "test_framing"),
         ("Request.redirected Request._location", "test_redirects"),
         ("_Route _proxy _proxy_for _variable _matches _port", "test_proxies"),
     ],
@@ -76,23 +78,31 @@ class Mutant:
         mutated, first = self.applied(source), source.rfind(b"\n", 0, self.start) + 1
         before = source[first : source.find(b"\n", self.end)].decode()
         after = mutated[first : mutated.find(b"\n", self.start + len(self.text.encode()))].decode()
-        return f"{self.file}:{self.line} {self.part} ({self.what})\n    - {before.strip()}\n    + {after.strip()}"
+        place = f"{self.file}:{self.line} {self.part} ({self.what})"
+        return f"{place}\n    - {before.strip()}\n    + {after.strip()}"
 
 
 # Making mutants
 
 TURNED: dict[type[ast.cmpop], list[str]] = {
     ast.Lt: ["<=", ">="], ast.LtE: ["<", ">"], ast.Gt: [">=", "<="], ast.GtE: [">", "<"],
-    ast.Eq: ["!="], ast.NotEq: ["=="], ast.Is: ["is not"], ast.IsNot: ["is"], ast.In: ["not in"], ast.NotIn: ["in"],
+    ast.Eq: ["!="], ast.NotEq: ["=="], ast.Is: ["is not"], ast.IsNot: ["is"],
+    ast.In: ["not in"], ast.NotIn: ["in"],
+}  # fmt: skip
+WRITTEN: dict[type[ast.cmpop], str] = {
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
 }  # fmt: skip
 OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
-    ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "+"), ast.Div: ("/", "*"), ast.FloorDiv: ("//", "*"),
+    ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "+"), ast.Div: ("/", "*"),
+    ast.FloorDiv: ("//", "*"),
     ast.Pow: ("**", "*"), ast.Mod: ("%", "*"), ast.BitAnd: ("&", "|"), ast.BitOr: ("|", "&"),
 }  # fmt: skip
 OTHER_NAMES = {
     "min": "max", "max": "min", "any": "all", "all": "any", "find": "rfind", "rfind": "find",
-    "startswith": "endswith", "endswith": "startswith", "removeprefix": "removesuffix", "removesuffix": "removeprefix",
-    "partition": "rpartition", "lower": "upper", "append": "count", "setdefault": "get", "fullmatch": "match",
+    "startswith": "endswith", "endswith": "startswith", "removeprefix": "removesuffix",
+    "removesuffix": "removeprefix", "partition": "rpartition", "lower": "upper", "append": "count",
+    "setdefault": "get", "fullmatch": "match",
 }  # fmt: skip
 LEFT_OUT = "strip lstrip rstrip lower upper removeprefix removesuffix sorted abs".split()
 
@@ -257,10 +267,8 @@ class Maker:
     def Compare(self, node: ast.Compare) -> None:
         left = node.left
         for op, right in zip(node.ops, node.comparators, strict=True):
-            old = {"IsNot": "is not", "NotIn": "not in", "Is": "is", "In": "in", "Eq": "==", "NotEq": "!=", "Lt": "<",
-                   "LtE": "<=", "Gt": ">", "GtE": ">="}[type(op).__name__]  # fmt: skip
             for new in TURNED[type(op)]:
-                self.operator(left, right, old, new, "comparison")
+                self.operator(left, right, WRITTEN[type(op)], new, "comparison")
             left = right
 
     def BinOp(self, node: ast.BinOp) -> None:
@@ -377,7 +385,8 @@ def run_child(tree: Path, wanted: list[str], seconds: float) -> dict[str, Any] |
 
     command = [sys.executable, "-W", "error::ResourceWarning", __file__, "--run"]
     child = subprocess.Popen(
-        command, cwd=tree, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        command, cwd=tree, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, preexec_fn=limited,
     )  # fmt: skip
     try:
@@ -438,7 +447,8 @@ class Judge:
         result = run_child(copy_of_tree(folder), [], 900)
         assert result is not None, "the tests do not end"
         self.seconds: dict[str, float] = result["seconds"]
-        self.broken = {name.partition(" ")[0] for name in result["failed"]}  # fail on the original, too: prove nothing
+        # what fails on the original, too, proves nothing
+        self.broken = {name.partition(" ")[0] for name in result["failed"]}
         if self.broken:
             print("fail on the original:", *sorted(self.broken), sep="\n    ", flush=True)
 
@@ -448,7 +458,7 @@ class Judge:
         last = mutant.line + source[mutant.start : mutant.end].count(b"\n")
         lines = range(mutant.line, last + 1)
         modules = set().union(*(self.lines.get((mutant.file, line), ()) for line in lines))
-        names = [name for name in self.seconds if name.rpartition(".")[0].rpartition(".")[0] in modules]
+        names = [name for name in self.seconds if name.rsplit(".", 2)[0] in modules]
         return sorted(
             set(names) - self.broken,
             key=lambda name: (f".{mutant.home}." not in name, self.seconds[name], name),

@@ -2,15 +2,16 @@
 
     python tests/extended/soak.py [--minutes N] [--streams N]
 
-First, clients of both worlds, plain and over TLS, follow feeds whose connections are lost all the time, in every way:
-ended, cut within a chunk or a block, reset, half-closed, silent, refused, answered with 503 or half a head, through
-redirects. Each attempt has a token of its own, made by a callable; a token that comes twice is refused for good. The
-clocks jump, by a week in all; descriptors are short at times; memory is limited; clients are closed and made anew, by
-others, and told to reconnect. Each feed is checked event by event: once, in order, whole. What the process holds is
-measured after a tenth of the time, and at the end, and must be the same.
+First, clients of both worlds, plain and over TLS, follow feeds whose connections are lost all the
+time, in every way: ended, cut within a chunk or a block, reset, half-closed, silent, refused,
+answered with 503 or half a head, through redirects. Each attempt has a token of its own, made by a
+callable; a token that comes twice is refused for good. The clocks jump, by a week in all;
+descriptors are short at times; memory is limited; clients are closed and made anew, by others, and
+told to reconnect. Each feed is checked event by event: once, in order, whole. What the process
+holds is measured after a tenth of the time, and at the end, and must be the same.
 
-Then so many asyncio streams at once (300; 10,000 need as many descriptors), each cut at random until it has its
-twenty events.
+Then so many asyncio streams at once (300; 10,000 need as many descriptors), each cut at random
+until it has its twenty events.
 
 The server is a process of its own. Figures are printed; exit status 1 if anything was wrong.
 """
@@ -62,7 +63,7 @@ def block(number: int) -> str:
 
 
 class Feeds:
-    """Any number of endless feeds by name; each answer serves some events and is lost in some way."""
+    """Any number of endless feeds; each answer serves some events and is lost in some way."""
 
     def __init__(self) -> None:
         self.chance = random.Random(1)
@@ -171,6 +172,7 @@ async def run_server() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ROOT / "tests/certs/server.pem")
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # what it sends to who has gone
     feeds, ports = Feeds(), [0, 0]
     print_ports = True
     while True:
@@ -252,7 +254,8 @@ class Soak:
             self.errors[f"{name} {os.strerror(number)}" if number else name] += 1
 
         return {
-            "headers": headers, "verify": CA, "proxy": "", "retry_interval": 1, "idle_timeout": 1.0, "timeout": 5.0,
+            "headers": headers, "verify": CA, "proxy": "",
+            "retry_interval": 1, "idle_timeout": 1.0, "timeout": 5.0,
             "retry_on_status": sse.TRANSIENT_STATUSES, "on_error": on_error, "later": later,
         }  # fmt: skip
 
@@ -354,9 +357,8 @@ class Soak:
                 await self.close(name)
             await asyncio.sleep(0.01)
         end = held()
-        print(
-            f"{self.events} events, {self.made} clients, {next(self.tokens) - 1} tokens; {dict(self.done)}"
-        )
+        print(f"{self.events} events, {self.made} clients, {next(self.tokens) - 1} tokens")
+        print(dict(self.done))
         print(f"the clocks went {CLOCKS.forward / 86400:.2f} days forward")
         print("told to on_error:", dict(self.errors.most_common()))
         print(f"{'':14} {'after 1/10':>12} {'at the end':>12} {'all closed':>12}")
@@ -398,7 +400,8 @@ class Soak:
                 self.wrong.append(repr(task.exception()))
         del tasks
         after = held()
-        print(f"\n{count} streams: {done} with all of their 20 events once, in {CLOCKS.real() - begun:.0f} s;"
+        seconds = CLOCKS.real() - begun
+        print(f"\n{count} streams: {done} with all of their 20 events once, in {seconds:.0f} s;"
               f" memory {before['memory (KiB)']} KiB, at most {most} KiB")  # fmt: skip
         print(
             f"descriptors {before['descriptors']} -> {after['descriptors']}, tasks {after['tasks']}"

@@ -1,4 +1,6 @@
-"""A part of every_cut.py: other places for each way of breaking off, in both worlds, plain and over TLS."""
+"""A part of every_cut.py: other places for each way of breaking off, in both worlds, plain and over
+TLS.
+"""
 
 from __future__ import annotations
 

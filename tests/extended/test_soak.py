@@ -1,4 +1,6 @@
-"""A quarter of a minute of soak.py: whatever happens to a connection, each event once, and nothing is left behind."""
+"""A quarter of a minute of soak.py: whatever happens to a connection, each event once, and nothing
+is left behind.
+"""
 
 from __future__ import annotations
 
