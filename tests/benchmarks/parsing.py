@@ -49,7 +49,7 @@ def cut(stream: bytes, size: int) -> list[bytes]:
 
 
 def run(found: list[str], quick: bool) -> list[Section]:
-    parsers = {name: peers.parser(name) for name in found}
+    parsers = {name: peers.parser(name) for name in found if name in peers.PARSERS}
     seconds = 0.3 if quick else 4.0  # for each case
     rows: dict[str, list[Row]] = {size: [] for size in [*SIZES, ALONE]}
     wrong: set[str] = set()

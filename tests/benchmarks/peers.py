@@ -253,6 +253,31 @@ def httpx2_parser() -> Parse:
     return parse
 
 
+def niquests_parser() -> Parse:
+    """The extension that its responses have, over a response that is nothing but the chunks."""
+    from types import SimpleNamespace
+
+    from urllib3.contrib.webextensions.sse import ServerSideEventExtensionFromHTTP
+
+    class Response:
+        _fp, _police_officer = SimpleNamespace(_dsa=None), None
+
+        def __init__(self, chunks: Iterable[bytes]) -> None:
+            self.chunks = chunks
+
+        def stream(self, *args: object, **options: object) -> Iterator[bytes]:
+            return iter(self.chunks)
+
+    def parse(chunks: Iterable[bytes]) -> int:
+        n, extension = 0, ServerSideEventExtensionFromHTTP()
+        extension.start(Response(chunks))
+        for _ in iter(extension.next_payload, None):
+            n += 1
+        return n
+
+    return parse
+
+
 PARSERS: dict[str, Callable[[], Parse]] = {
     OURS: ours_parser,
     "httpx-sse": httpx_sse_parser,
@@ -262,6 +287,7 @@ PARSERS: dict[str, Callable[[], Parse]] = {
     "aiohttp-sse-client": aiohttp_sse_client_parser,
     "openai": openai_parser,
     "httpx2": httpx2_parser,
+    "niquests": niquests_parser,
 }
 
 

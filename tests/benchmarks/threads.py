@@ -19,7 +19,7 @@ WORKLOADS = ["OpenAI", "named with id", "30 lines"]
 
 
 def run(found: list[str], quick: bool) -> list[Section]:
-    parsers = {name: peers.parser(name) for name in found}
+    parsers = {name: peers.parser(name) for name in found if name in peers.PARSERS}
     rows = []
     for workload in WORKLOADS:
         events = parsing.streams()[workload]
