@@ -404,7 +404,7 @@ class Cancelled(AsyncWorld):
                     if event.data == "y":
                         return steps
 
-        with Server(stream(X, end="cut"), stream("data: y\n\n", end="open")) as server:
+        with Server(stream(X, end="cut"), stream("data: y\n\n", end="open"), repeat=True) as server:
             self.assertGreater(self.run_async(main(server.url)), 3)
 
     def test_attempts_that_are_given_up_count(self) -> None:
