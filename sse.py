@@ -2245,6 +2245,8 @@ class _Client(Generic[_Made, _Transport]):
                     await self._connect()
                 elif attempt.end is not ...:
                     self._judge(attempt)
+                elif attempt.parser is None:  # two interruptions at once, before it was noted
+                    attempt.end = _GIVEN_UP
                 elif opening:
                     return None
                 elif (event := self._pull(attempt)) is not None:

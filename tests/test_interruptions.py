@@ -139,7 +139,10 @@ class Signals(SyncWorld):
                 called.set()
                 handler(signum, frame)
 
+        ready = threading.Event()
+
         def keep_sending(main: int = threading.get_ident()) -> None:
+            ready.wait()
             while not called.wait(0.05):
                 signal.pthread_kill(main, signal.SIGUSR2)
 
@@ -148,6 +151,7 @@ class Signals(SyncWorld):
         gc.collect()  # what a handler raises in a finalizer is lost
         sender.start()
         try:
+            ready.set()
             yield
         finally:
             called.set()
@@ -166,7 +170,7 @@ class Signals(SyncWorld):
                     with self.subTest(name, error=error):
                         client = self.connect(url, hasty=False, **options)
                         try:
-                            with self.alarm(handler), self.assertRaises(type(error)) as caught:
+                            with self.assertRaises(type(error)) as caught, self.alarm(handler):
                                 list(client)
                             self.assertIs(caught.exception, error)
                             self.assertNotEqual(client.state, "closed")
@@ -186,9 +190,8 @@ class Signals(SyncWorld):
 
                     with self.subTest(url, error=error):
                         client = self.connect(url, hasty=False)
-                        with self.alarm(handler):
-                            with contextlib.suppress(error):
-                                list(client)
+                        with contextlib.suppress(error), self.alarm(handler):
+                            list(client)
                         client.close()
                         gone = weakref.ref(client)
                         del client
@@ -206,7 +209,7 @@ class Signals(SyncWorld):
                         client.close()
                         sys.exit(7)
 
-                    with self.alarm(handler), self.assertRaises(SystemExit) as caught:
+                    with self.assertRaises(SystemExit) as caught, self.alarm(handler):
                         list(client)
                     self.assertEqual(caught.exception.code, 7)
                     self.assertEqual(client.state, "closed")
@@ -236,7 +239,7 @@ class Signals(SyncWorld):
         """Neither when its answer was not awaited, nor when its failure was on the way."""
         with Server(silent) as server:
             client = self.connect(server.url, hasty=False, method="POST")
-            with self.alarm(lambda *_: signal_raised(Deadline())), self.assertRaises(Deadline):
+            with self.assertRaises(Deadline), self.alarm(lambda *_: signal_raised(Deadline())):
                 next(client)
             with self.assertRaisesRegex(SSEConnectionError, "the caller gave the attempt up"):
                 next(client)
