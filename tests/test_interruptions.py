@@ -127,6 +127,11 @@ def plain(asynchronous: bool) -> Callable[..., Any]:
 class Signals(SyncWorld):
     """What a handler raises comes out of the call that it interrupts, as it is."""
 
+    def _record(self, seen: Any) -> None:
+        if sys.version_info < (3, 11) and "was never awaited" in str(seen.exc_value):
+            return  # there a handler can run between the call that makes a coroutine and its start
+        super()._record(seen)
+
     @contextlib.contextmanager
     def alarm(self, handler: Callable[..., Any]) -> Iterator[None]:
         """The handler is called once, soon; the signal comes again until it was, for one that comes
@@ -812,21 +817,17 @@ class Processes(World):
             conn.wait("seen")
             conn.cut()
 
-        with contextlib.ExitStack() as stack:
-            started = []
-            for text in texts.values():
-                server = stack.enter_context(Server(script))
-                started.append((server, stack.enter_context(program(text, server.url))))
-            for server, process in started:
-                self.assertEqual(process.stdout.readline(), "x\n")
-                process.send_signal(signal.SIGSTOP)
-                server.signal("stopped")
-            never.wait(0.5)
-            for server, process in started:
-                process.send_signal(signal.SIGCONT)
-                self.assertEqual(process.stdout.readline(), "y\n")
-                server.signal("seen")
-                process.communicate(timeout=60)
+        for world, text in texts.items():  # one by one, so that neither is silent before its turn
+            with self.subTest(world), Server(script) as server:
+                with program(text, server.url) as process:
+                    self.assertEqual(process.stdout.readline(), "x\n")
+                    process.send_signal(signal.SIGSTOP)
+                    server.signal("stopped")
+                    never.wait(0.5)
+                    process.send_signal(signal.SIGCONT)
+                    self.assertEqual(process.stdout.readline(), "y\n")
+                    server.signal("seen")
+                    process.communicate(timeout=60)
 
 
 del World, AsyncWorld, SyncWorld
