@@ -91,7 +91,6 @@ _MAX_HEAD = 65536  # bytes of a head, of trailers
 _MAX_INTERIM = 64  # answers of 1xx before the one that counts
 _MAX_CHUNK_LINE = 8192  # bytes
 _MAX_LINE = 64 * 2**20  # bytes of a line that `iter_lines` gives
-_MOMENT = 0.005  # seconds of silence before a blocking read takes the precise way
 
 
 # --- errors -------------------------------------------------------------------------------------
@@ -2552,7 +2551,6 @@ class _WSGIWire:
 
     def _call(self, app: Callable[..., Any], request: Request) -> Iterator[bytes]:
         import io
-        import sys
         from itertools import chain
         from urllib.parse import unquote_to_bytes
 
@@ -2941,8 +2939,6 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     Raises `TypeError` that says what to give instead: for a class in the place of its instance,
     for what is for the other world, for a bare ASGI or WSGI application, for what is not callable.
     """
-    from functools import partial
-
     name, world, send = _recognized(client)
     if world is None and not callable(client):
         raise TypeError(f"transport= takes {_CHOICE[asynchronous]} transport(method, url, *, "

@@ -573,7 +573,8 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                     at = error.__traceback__
                     stream.error = error.with_traceback(at.tb_next if at is not None else None)
                     del at
-                between = not line
+                if line is not None:
+                    between = not line
             if given is not None:
                 break
         if not between:
@@ -719,25 +720,32 @@ class SSEParser:
         if chunk.__class__ is not bytes:
             chunk = _as_bytes(chunk)
         events: list[SSEEvent] = []
-        for piece in (chunk,) if len(chunk) <= _PIECE else _sliced(chunk):
-            if self._push(piece):
+        pieces = iter((chunk,) if len(chunk) <= _PIECE else _sliced(chunk))
+        for piece in pieces:
+            if self._push(piece) or self._stream.reading:  # reading: on_comment has raised before
                 for item in self._items:
                     if item is None:
                         break
                     if item.__class__ is SSEEvent:
                         events.append(item)
                     else:
-                        self._tell(item, events)
+                        self._tell(item, events, pieces)
                 else:
                     raise RuntimeError("this parser was broken off inside feed(), it cannot go on")
         return events
 
-    def _tell(self, comment: str, events: list[SSEEvent]) -> None:
-        """Call `on_comment`. If it raises, the next call of `feed` returns what came before."""
+    def _tell(self, comment: str, events: list[SSEEvent], pieces: Iterator[bytes]) -> None:
+        """Call `on_comment`. If it raises, the next call of `feed` returns what came before it,
+        and goes on with what is behind it.
+        """
         try:
             self._on_comment(comment)  # type: ignore[misc]
         except BaseException:
             self._items = chain(events, self._items)
+            for piece in pieces:
+                waiting, self._stream.text = self._stream.text, ""
+                self._push(piece)
+                self._stream.text = waiting + self._stream.text
             raise
 
     def _push(self, chunk: bytes) -> bool:
@@ -943,22 +951,25 @@ class EventSource(_Source):
         Raises `SSEHTTPError` for a status that does not open a stream and `SSEContentTypeError`
         for another type than `content_type` (`None`: any); both have the beginning of the body.
         """
-        pieces, refusal = _pieces(response), _refusal(_facts(response), content_type)
+        refusal = _refusal(_facts(response), content_type)
         if refusal is not None:
             body, end = b"", time.monotonic() + _BODY_SECONDS
             _limit_reads(response, _BODY_SECONDS)
             try:
+                pieces = _pieces(response)
                 while (
                     len(body) < _BODY_SIZE
                     and time.monotonic() < end
                     and (piece := next(pieces, b""))
                 ):
                     body += piece
-            except Exception as error:
-                if _from_handler(error) is not None or not _is_drop(error):
+            except Exception as error:  # the body cannot be read: then the error is told without
+                if _from_handler(error) is not None:
                     raise
-            response.close()
+            finally:
+                response.close()
             raise refusal(body=body[:_BODY_SIZE])
+        pieces = _pieces(response)
         new = cls.from_chunks(pieces, last_event_id=last_event_id, max_event_size=max_event_size)
         new._source = response
         return new
@@ -1029,7 +1040,7 @@ class AsyncEventSource(_Source):
         """
         new = cls.__new__(cls)
         pieces, refusal = _apieces(response), _refusal(_facts(response), content_type)
-        chunks = pieces if refusal is None else _refused(pieces, refusal)
+        chunks = pieces if refusal is None else _refused(response, pieces, refusal)
         new._begin(response, chunks, SSEParser, last_event_id, max_event_size)
         return new
 
@@ -1056,7 +1067,9 @@ class AsyncEventSource(_Source):
     close = aclose
 
 
-async def _refused(pieces: Any, refusal: Callable[..., SSEError]) -> AsyncIterator[bytes]:
+async def _refused(
+    response: Any, pieces: Any, refusal: Callable[..., SSEError]
+) -> AsyncIterator[bytes]:
     """Read the beginning of an answer that is no stream, and raise what tells of it."""
     import asyncio
 
@@ -1070,9 +1083,14 @@ async def _refused(pieces: Any, refusal: Callable[..., SSEError]) -> AsyncIterat
 
     try:
         await asyncio.wait_for(read(), _BODY_SECONDS)
-    except Exception as error:
-        if not (isinstance(error, asyncio.TimeoutError) or _is_drop(error)):
+    except Exception as error:  # the body cannot be read: then the error is told without
+        if _from_handler(error) is not None:
             raise
+    finally:
+        close = getattr(response, "aclose", None) or response.close
+        done: Any = close()
+        if hasattr(done, "__await__"):
+            await done
     raise refusal(body=bytes(body[:_BODY_SIZE]))
     yield b""  # which makes this an iterator, as the answer's other pieces are
 
@@ -1340,7 +1358,8 @@ def _refusal(facts: _Facts, content_type: str | None) -> Callable[..., SSEError]
     if not 200 <= status < 300:
         return partial(SSEHTTPError, status, url, route=route, **told)
     kinds = _header(headers, "content-type")
-    if status == 204 or content_type in (None, _media_type(kinds)):
+    wanted = content_type and content_type.partition(";")[0].strip().lower()
+    if status == 204 or wanted in (None, _media_type(kinds)):
         return None
     return partial(SSEContentTypeError, ", ".join(kinds), url, status_code=status, **told)
 
@@ -1475,7 +1494,7 @@ class _Options:
                 raise error(f"{name} is {wanted}, not {_shown(repr(value), 60)}")
         if given["json"] is not None and given["content"] is not None:
             raise TypeError("json or content, not both")
-        content, method, kind = given["content"], given["method"], given["content_type"]
+        content, method = given["content"], given["method"]
         if given["json"] is not None:
             from json import dumps
 
@@ -1496,7 +1515,6 @@ class _Options:
             setattr(self, name, given[name])
         self.content, self.method = content, method.upper()
         self.reconnect = self.method == "GET" if again is None else bool(again)
-        self.content_type = kind and kind.partition(";")[0].strip().lower()
 
     def request(
         self, last_event_id: str, headers: Any, params: Any
@@ -1522,8 +1540,11 @@ class _Options:
         if params:
             from urllib.parse import urlencode
 
-            pairs = [pair for pair in _pairs("params", params) if pair[1] is not None]
-            query = urlencode(pairs, doseq=True)
+            pairs = []
+            for name, values in _pairs("params", params):
+                several = hasattr(values, "__len__") and not isinstance(values, (str, bytes))
+                pairs += [(name, v) for v in (values if several else [values]) if v is not None]
+            query = urlencode(pairs, errors="surrogatepass")
             url, hash, fragment = url.partition("#")
             url += (("&" if "?" in url else "?") + query if query else "") + hash + fragment
         return self.method, url, merged, self.content
@@ -1662,7 +1683,9 @@ def _from_handler(error: BaseException) -> BaseException | None:
 
 
 def _cause(error: BaseException | None) -> str:
-    """Why, for a message: in the system's words, for a library's may hold a URL with secrets."""
+    """Why, for a message: in the system's words if there are some, for a library's may hold a
+    URL with secrets; they are shown if they cannot.
+    """
     if error is None:
         return "the server ended the stream"
     if isinstance(error, SSEHTTPError):
@@ -1675,7 +1698,8 @@ def _cause(error: BaseException | None) -> str:
         text = getattr(found, "verify_message", None) or getattr(found, "strerror", None)
         if isinstance(text, str):
             return _shown(text)
-    return type(error).__name__
+    name, text = type(error).__name__, str(error)
+    return f"{name}: {_shown(text)}" if text and not set(text) & set("/?@=&:%") else name
 
 
 def _header(headers: Any, name: str) -> list[str]:
@@ -1872,10 +1896,10 @@ class _AsyncForeign:
             raise ConnectionAbortedError
         step = request(timeout=timeout)
         if not hasattr(step, "__await__"):
-            step.close()
+            getattr(step, "close", int)()
             raise TypeError("a synchronous transport is for connect")
         self._response = response = await self._within(
-            timeout, lambda: step, "no answer within timeout:"
+            timeout, lambda: step, "no answer within timeout"
         )
         self._pieces = _apieces(response)
         return response
@@ -1883,7 +1907,9 @@ class _AsyncForeign:
     async def read(self) -> bytes:
         self.whole = True  # the step goes on, whatever happens to who awaits it
         while not (
-            piece := await self._within(self._seconds, lambda: anext(self._pieces, None), "silence")
+            piece := await self._within(
+                self._seconds, lambda: anext(self._pieces, None), "silence for idle_timeout"
+            )
         ):
             if piece is None:
                 return b""
@@ -1906,7 +1932,7 @@ class _AsyncForeign:
         if not task.done():  # a process that was stopped first looks at what has arrived meanwhile
             await asyncio.wait({task}, timeout=0.05)
         if not task.done():
-            raise _Silence(f"{what} for {seconds:g} seconds")
+            raise _Silence(f"{what}={seconds:g} seconds")
         self._step = None
         if task.cancelled():
             raise ConnectionAbortedError
@@ -2118,8 +2144,9 @@ class _Client(Generic[_Made, _Transport]):
         options = self._options = _Options(given)
         if transport is None:
             _httpclient().check(verify, proxy, uds)
-        elif not (verify is True and proxy is None and uds is None):
-            raise TypeError("with transport= set verify, proxy and uds on that client instead")
+        elif not (verify is True and proxy is None and uds is None and follow_redirects is True):
+            what = "verify, proxy, uds and follow_redirects"
+            raise TypeError(f"with transport= set {what} on that client instead")
         else:
             try:
                 options.transport = _httpclient().transport_of(transport, self._asynchronous)
@@ -2304,8 +2331,10 @@ class _Client(Generic[_Made, _Transport]):
 
     def _shorten(self, attempt: _Attempt) -> None:
         """Let the next step take the short way, if nothing but events is to be handed over."""
-        if self._options.until is None and not self._closed:
+        if self._options.until is None:
             self._items = attempt.parser._items  # type: ignore[union-attr]
+        if self._closed:  # meanwhile, by another thread
+            self._items = None
 
     def _pull(self, attempt: _Attempt) -> SSEEvent | None:
         """The next event of what was read, which stays held; `None` if there is no more of it."""
@@ -2352,8 +2381,9 @@ class _Client(Generic[_Made, _Transport]):
             await self._wait(wait)
         if self._closed:
             return
-        attempt = self._attempt = _Attempt(self._new_link())
-        self._restart, reconnection.opened = False, None
+        attempt = _Attempt(self._new_link())
+        self._restart, reconnection.opened = False, None  # before another thread sees the attempt
+        self._attempt = attempt
         begun, timeout = time.monotonic(), options.timeout
         try:
             headers, params = await self._made(options.headers), await self._made(options.params)
@@ -2500,8 +2530,6 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
         is discarded.
         """
         self._end(None)
-        if not self._busy:  # else who iterates gives the connection back
-            self._attempt = None
 
     async def _wait(self, seconds: float) -> None:
         gate = _thread.allocate_lock()  # unlike an Event it can be set by a signal's handler
@@ -2738,6 +2766,7 @@ class _Printer:
             self.file.write(text)
             self.file.flush()
         except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # for what is still in it
             raise _Unwritable(error) from None
 
     def before_each(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -3094,7 +3123,6 @@ def main(argv: list[str] | None = None) -> int:
         from errno import EINVAL
 
         cause: OSError = error.args[0]
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         if isinstance(cause, BrokenPipeError) or (os.name == "nt" and cause.errno == EINVAL):
             return 0
         _say(f"sse: the output cannot be written: {cause.strerror}")

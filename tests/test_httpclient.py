@@ -51,7 +51,14 @@ from tests.server import (
     stream,
     unanswered_port,
 )
-from tests.worlds import AsyncWorld, World, in_all_ways, in_both_worlds, is_async, needs_prompt_finalizers
+from tests.worlds import (
+    AsyncWorld,
+    World,
+    in_all_ways,
+    in_both_worlds,
+    is_async,
+    needs_prompt_finalizers,
+)
 
 HERE = answer("data: here\n\n")
 

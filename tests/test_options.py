@@ -162,7 +162,8 @@ class Options(World):
 
     def test_with_a_transport_of_ones_own(self) -> None:
         context = ssl.create_default_context(cafile=CA)
-        for options in ({"verify": False}, {"verify": CA}, {"verify": context}, {"proxy": ""}, {"uds": "/s"}):
+        for options in ({"verify": False}, {"verify": CA}, {"verify": context}, {"proxy": ""}, {"uds": "/s"},
+                        {"follow_redirects": False}):  # fmt: skip
             with self.subTest(**options), self.assertRaises(TypeError):
                 self.connect(URL, transport=transport, **options)
         def function(*args: object, **options: object) -> object:

@@ -305,6 +305,33 @@ class Parser(unittest.TestCase):
                     events = parser.feed(b"data: c\n\n")
                     self.assertEqual([event.data for event in events], [*kept, "c"])
 
+    def test_what_on_comment_raises_in_a_large_chunk(self) -> None:
+        """What is behind the comment comes with the next call, too, however much it is."""
+
+        def refuse(text: str) -> None:
+            raise LookupError(text)
+
+        block = "data: " + "x" * 90 + "\n\n"
+        parser = SSEParser(on_comment=refuse)
+        with self.assertRaises(LookupError):
+            parser.feed(block * 500 + ":\n\n" + block * 3000)
+        self.assertEqual(len(parser.feed(b"")), 3500)
+
+    def test_a_limit_or_a_piece_of_a_wrong_kind(self) -> None:
+        for limit in (0, -1, "big", float("nan")):
+            with self.subTest(limit=limit), self.assertRaisesRegex((ValueError, TypeError), "max_event"):
+                SSEParser(max_event_size=limit)  # type: ignore[arg-type]
+        for piece in (None, 5, [b"x"]):
+            with self.subTest(piece=piece), self.assertRaisesRegex(TypeError, "bytes or str"):
+                SSEParser().feed(piece)  # type: ignore[arg-type]
+
+    def test_memory_that_is_used_again(self) -> None:
+        for make in (bytearray, lambda data: memoryview(bytearray(data))):
+            parser, buffer = SSEParser(), make(b"data: a\n")
+            self.assertEqual(parser.feed(buffer), [])
+            buffer[:] = b"        "
+            self.assertEqual([event.data for event in parser.feed(b"\n")], ["a"])
+
     def test_no_bytes_raise(self) -> None:
         source = random.Random(7)
         tokens = [

@@ -12,7 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-from httpclient import ConnectError, HTTPClientError, InvalidRequestError, ProxyError, RequestTimeout
+from httpclient import (
+    ConnectError,
+    HTTPClientError,
+    InvalidRequestError,
+    ProxyError,
+    RequestTimeout,
+)
 from sse import SSEHTTPError
 from tests.server import (
     CA,

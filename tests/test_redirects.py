@@ -6,7 +6,19 @@ from typing import Any
 
 from httpclient import HTTPClientError, RedirectError
 from sse import SSEConnectionError, SSEHTTPError
-from tests.server import CA, CHUNKED, Connection, Script, Server, answer, chunk, head, redirect, refused_port, stream
+from tests.server import (
+    CA,
+    CHUNKED,
+    Connection,
+    Script,
+    Server,
+    answer,
+    chunk,
+    head,
+    redirect,
+    refused_port,
+    stream,
+)
 from tests.worlds import World, in_all_ways, in_both_worlds
 
 HERE = answer("data: here\n\n")

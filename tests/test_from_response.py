@@ -1,0 +1,60 @@
+"""`from_response`: answers that somebody has opened already."""
+
+from __future__ import annotations
+
+import asyncio
+import unittest
+import warnings
+from typing import Any
+from unittest import mock
+
+import httpclient
+import sse
+from tests.server import CHUNKED, Connection, Server, answer, chunk, head, stream
+
+
+class FromResponse(unittest.TestCase):
+    """Answers of `httpclient`; those of other libraries are tried in the extended tests."""
+
+    def open(self, server: Server) -> Any:
+        return httpclient.get(server.url, stream=True)
+
+    def test_a_type_with_parameters(self) -> None:
+        for wanted in ("text/event-stream; charset=utf-8", "Text/Event-Stream", None):
+            with self.subTest(wanted), Server(stream("data: x\n\n")) as server:
+                events = sse.EventSource.from_response(self.open(server), content_type=wanted)
+                self.assertEqual([event.data for event in events], ["x"])
+
+    def test_what_is_refused_is_closed(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.send(head(CHUNKED, status="404 x"), chunk("no"))
+            conn.stall()
+
+        with Server(script) as server, mock.patch.object(sse, "_BODY_SECONDS", 0.1):
+            with self.assertRaises(sse.SSEHTTPError) as caught:
+                sse.EventSource.from_response(self.open(server))
+            self.assertEqual(caught.exception.body, b"no")
+            server.wait_gone(1)
+
+    def test_what_is_refused_is_closed_in_async(self) -> None:
+        async def main(server: Server) -> None:
+            response = await httpclient.async_get(server.url, stream=True)
+            with self.assertRaises(sse.SSEHTTPError):
+                async for _ in sse.AsyncEventSource.from_response(response):
+                    pass
+
+        with Server(answer("no", status="404 x")) as server, warnings.catch_warnings():
+            warnings.simplefilter("error")
+            asyncio.run(main(server))
+
+    def test_what_is_no_answer(self) -> None:
+        for source in (sse.EventSource, sse.AsyncEventSource):
+            for thing in ("x", None, 5, [b"data: x"]):
+                with self.subTest(source=source, thing=thing), self.assertRaisesRegex(TypeError, "httpx"):
+                    source.from_response(thing)
+
+    def test_a_response_is_no_iterable_of_lines(self) -> None:
+        with Server(stream("data: x\n\n")) as server, self.open(server) as response:
+            for source in (sse.EventSource, sse.AsyncEventSource):
+                with self.assertRaisesRegex(TypeError, "from_response"):
+                    source(response)
