@@ -22,6 +22,7 @@ import argparse
 import ast
 import collections
 import concurrent.futures
+import itertools
 import json
 import os
 import random
@@ -326,7 +327,7 @@ class Maker:
 
 
 def mutants() -> list[Mutant]:
-    return [mutant for file in PARTS for mutant in Maker(file).make() if parses(mutant)]
+    return [mutant for file in PARTS for mutant in Maker(file).make()]
 
 
 def parses(mutant: Mutant) -> bool:
@@ -503,16 +504,17 @@ def main() -> None:
     if given.run:
         return run_tests(json.load(sys.stdin))
     numbered = list(enumerate(mutants()))
+    total = len(numbered)
     if given.only:
         numbered = [(n, m) for n, m in numbered if f"{m.file}:{m.part}" == given.only]
     if given.number:
         numbered = [(n, m) for n, m in numbered if n in given.number]
-    elif not given.all and len(numbered) > given.sample:
-        numbered = sorted(
-            random.Random(given.seed).sample(numbered, given.sample), key=lambda pair: pair[0]
-        )
+    elif not given.all:
+        random.Random(given.seed).shuffle(numbered)
+        good = ((n, mutant) for n, mutant in numbered if parses(mutant))
+        numbered = sorted(itertools.islice(good, given.sample), key=lambda pair: pair[0])
     sources = {file: (ROOT / file).read_bytes() for file in PARTS}
-    print(f"{len(numbered)} mutants of {len(mutants())}", flush=True)
+    print(f"{len(numbered)} mutants of {total}", flush=True)
     if given.list:
         for number, mutant in numbered:
             print(f"#{number} {mutant.shown(sources[mutant.file])}")
