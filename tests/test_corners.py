@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gzip
 import http.client
+import importlib.util
 import os
 import socket
 import ssl
@@ -15,7 +16,7 @@ import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -334,3 +335,186 @@ class Handlers(unittest.TestCase):
             use(Broken(False))
             with self.assertRaisesRegex(OSError, "of the handler"):
                 use(Broken(True))
+
+
+class Requests(unittest.TestCase):
+    def test_what_does_not_go_together(self) -> None:
+        given: list[tuple[dict[str, Any], str]] = [
+            ({"json": 1, "content": b"x"}, "not both"),
+            ({"proxy": "http://127.0.0.1:1", "uds": "/x"}, "not both"),
+            ({"timeout": 0}, "seconds above 0"),
+            ({"idle_timeout": "5"}, "seconds above 0"),
+        ]
+        for options, text in given:
+            with self.subTest(text), self.assertRaisesRegex((TypeError, ValueError), text):
+                httpclient.post("http://127.0.0.1:1/", **options)
+
+    def test_readable_certificates_that_are_none(self) -> None:
+        """Are no error of the system's; that none was accepted will be told."""
+        paths, context = SimpleNamespace(cafile=__file__), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        with mock.patch.object(ssl, "get_default_verify_paths", return_value=paths):
+            httpclient._check_readable(context)  # type: ignore[attr-defined]
+            paths.cafile += "/missing"
+            with self.assertRaises(OSError):
+                httpclient._check_readable(context)  # type: ignore[attr-defined]
+
+    def test_a_coroutine_that_suspends_is_for_the_other_world(self) -> None:
+        async def suspends() -> None:
+            await asyncio.sleep(0)
+
+        step = suspends()
+        with self.assertRaisesRegex(RuntimeError, "suspended"):
+            httpclient._run(step)  # type: ignore[attr-defined]
+        step.close()
+
+
+class Applications(Checked):
+    """WSGI applications that do something seldom done."""
+
+    def get(self, app: Any) -> Any:
+        transport = httpclient.WSGITransport(app)
+        return transport("GET", "http://a/", headers={}, content=None, timeout=5)
+
+    def test_framing_is_not_for_the_application(self) -> None:
+        def app(environ: Any, start: Any) -> list[bytes]:
+            start("200 OK", [("Transfer-Encoding", "chunked"), ("X", "y")])
+            return [b"5\r\n"]
+
+        with self.get(app) as response:
+            self.assertEqual((response.headers["X"], response.read()), ("y", b"5\r\n"))
+
+    def test_a_failure_behind_the_head(self) -> None:
+        def app(environ: Any, start: Any) -> Any:
+            start("200 OK", [])
+            yield b"x"
+            try:
+                raise KeyError("of the application")
+            except KeyError:
+                start("500 x", [], sys.exc_info())
+
+        with self.get(app) as response, self.assertRaisesRegex(KeyError, "of the application"):
+            response.read()
+
+    def test_no_head(self) -> None:
+        with self.assertRaisesRegex(RuntimeError, "start_response"):
+            self.get(lambda environ, start: [b"x"])
+
+
+class ASGIApplications(Checked):
+    def test_an_answer_that_is_not_completed(self) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+
+        async def run() -> None:
+            transport = httpclient.ASGITransport(app)
+            response = await transport("GET", "http://a/", headers={}, content=None, timeout=5)
+            with self.assertRaisesRegex(httpclient.BodyError, "ended before"):
+                await response.aread()
+
+        asyncio.run(run())
+
+
+class Clients(Checked):
+    def test_closed_in_until(self) -> None:
+        """Nothing is handed over any more, not even the event that was looked at."""
+
+        def until(event: SSEEvent) -> bool:
+            client.close()
+            return False
+
+        with Server(answer(STREAM)) as server:
+            with sse.connect(server.url, until=until) as client:
+                self.assertEqual(list(client), [])
+
+    def test_closed_by_its_own_transport(self) -> None:
+        closed: list[bool] = []
+
+        def transport(*_: Any, **__: Any) -> Any:
+            client.close()
+            return SimpleNamespace(
+                status_code=200,
+                headers={"Content-Type": "text/event-stream"},
+                url="http://a/",
+                iter_bytes=lambda: iter([STREAM]),
+                close=lambda: closed.append(True),
+            )
+
+        client = sse.connect("http://a/", transport=transport)
+        self.assertEqual(list(client), [])
+        self.assertIn(True, closed)
+
+    def test_a_coroutine_of_headers_that_is_cancelled(self) -> None:
+        """By somebody else is a drop, not a cancellation of who iterates."""
+
+        async def headers() -> Any:
+            raise asyncio.CancelledError
+
+        async def run() -> None:
+            with self.assertRaises(sse.SSEConnectionError) as caught:
+                async with sse.async_connect("http://a/", headers=headers, max_retries=0):
+                    pass
+            self.assertIn("was cancelled", str(caught.exception))
+
+        asyncio.run(run())
+
+    def test_empty_pieces_are_no_end(self) -> None:
+        async def pieces() -> Any:
+            for piece in (b"", STREAM[:5], b"", STREAM[5:]):
+                yield piece
+
+        async def transport(*_: Any, **__: Any) -> Any:
+            return SimpleNamespace(
+                status_code=200,
+                headers={"Content-Type": "text/event-stream"},
+                url="http://a/",
+                aiter_bytes=pieces,
+            )
+
+        async def run() -> list[SSEEvent]:
+            async with sse.async_connect("http://a/", transport=transport, reconnect=False) as c:
+                return [event async for event in c]
+
+        self.assertEqual(asyncio.run(run()), EVENTS)
+
+    def test_without_the_sibling(self) -> None:
+        """The client says which file is missing, and where it was looked for."""
+        for package in ("", "vendor_without_sibling"):
+            with self.subTest(package), mock.patch.dict(sys.modules):
+                name = f"{package}.sse" if package else "sse_alone"
+                sibling = f"{package}.httpclient" if package else "httpclient"
+                if package:
+                    sys.modules[package] = module = ModuleType(package)
+                    module.__path__ = []
+                spec = importlib.util.spec_from_file_location(name, sse.__file__)
+                assert spec is not None
+                assert spec.loader is not None
+                alone = sys.modules[name] = importlib.util.module_from_spec(spec)
+                sys.modules[sibling] = None  # type: ignore[assignment]
+                spec.loader.exec_module(alone)
+                with self.assertRaises(ImportError):
+                    alone.connect("http://a/")
+                with self.assertRaises(ImportError):
+                    alone.connect("http://a/", transport=5)
+                client = alone.connect("http://a/", transport=lambda *_, **__: None)
+                self.assertEqual(client.state, "connecting")
+
+    def test_media_types_that_are_none(self) -> None:
+        for value in ("text/event-stream, x", "text/event-stream, */*", "x, text/event-stream;a"):
+            with self.subTest(value), Server(answer(STREAM, type=value)) as server:
+                with sse.connect(server.url, reconnect=False) as client:
+                    self.assertEqual(list(client), EVENTS)
+
+
+class CommandLine(unittest.TestCase):
+    def test_nowhere_to_say_it(self) -> None:
+        with mock.patch.object(sys, "stderr", None):
+            self.assertEqual(sse.main(["--format", "x", "http://a/"]), 2)
+        with mock.patch.object(sys, "stderr") as stderr:
+            stderr.write.side_effect = OSError
+            self.assertEqual(sse.main(["--format", "x", "http://a/"]), 2)
+
+    def test_interrupted(self) -> None:
+        with mock.patch.object(sse, "_print_events", side_effect=KeyboardInterrupt):
+            self.assertEqual(sse.main(["http://a/"]), 130)

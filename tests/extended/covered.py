@@ -8,6 +8,8 @@ test that looks at what a fresh interpreter loads, or how fast it is, may fail h
 measurement is loaded, too; what failed is printed. `LEFT_OUT` cannot be run so. Needs `coverage`,
 and for the extended tests what they need; those whose packages are missing are skipped.
 
+Each line and branch that was not taken is printed with the reason from `REASONS`, or as one without.
+
 `--keep FOLDER` leaves the data there. In it each line knows the modules that ran it, which
 mutate.py uses.
 """
@@ -15,6 +17,7 @@ mutate.py uses.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -28,6 +31,12 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 # A signal handler that raises anywhere: in coverage's own code, too, which then keeps its lock.
 LEFT_OUT = {"test_a_handler_that_raises_loses_no_event"}
+# Why some are not taken: by a part of the line, or of the line before it. (The first that fits.)
+HANDLER = (
+    "what a signal's handler raises inside this call: the tests of handlers raise anywhere, which"
+    " is seldom here, and the one that does it for all cannot be measured"
+)
+REASONS: list[tuple[str, str]] = []
 SETTINGS = """\
 [run]
 branch = true
@@ -68,9 +77,29 @@ def measure(folder: Path, extended: bool) -> None:
             workers.submit(run, module.stem, __file__, "--run-plain", module.stem)
     if extended:
         run("extended", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=300")
-    settings = folder / "settings-test_parser"
-    for step in (["combine", "-q"], ["report"]):
+    settings, data = folder / "settings-test_parser", folder / "report.json"
+    for step in (["combine", "-q"], ["report"], ["json", "-q", "-o", str(data)]):
         subprocess.run([*coverage, *step, f"--rcfile={settings}"], cwd=ROOT, check=False)
+    explain(json.loads(data.read_text()))
+
+
+def explain(report: dict[str, Any]) -> None:
+    """Print what was not taken, each with its reason."""
+    without = 0
+    for file, found in report["files"].items():
+        source = ["", *(ROOT / file).read_text().splitlines()]
+        missed = {(line, line) for line in found["missing_lines"]}
+        missed |= {(a, b) for a, b in found["missing_branches"] if a not in found["missing_lines"]}
+        for line, to in sorted(missed):
+            if to in found["missing_lines"] and line != to:
+                continue  # the line itself is told of
+            places = source[line], source[line - 1], source[max(0, line - 2)]
+            reasons = (why for part, why in REASONS for text in places if part in text)
+            why = next(reasons, "NO REASON")
+            without += why == "NO REASON"
+            where = f"{line}" if line == to else f"{line}->{'end' if to < 0 else to}"
+            print(f"{file}:{where:12} {source[line].strip()[:60]:60}  {why}")
+    print(f"{without} without a reason")
 
 
 def all_tests(suite: Any) -> Iterator[Any]:

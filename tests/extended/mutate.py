@@ -414,11 +414,13 @@ def run_child(tree: Path, wanted: list[str], seconds: float) -> dict[str, Any] |
 
 
 def copy_of_tree(folder: Path) -> Path:
-    tree = folder / f"tree{threading.get_ident()}"
+    """This thread's own, of what the tree was at first."""
+    first, tree = folder / "first", folder / f"tree{threading.get_ident()}"
+    if not first.exists():
+        left_out = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "extended")
+        shutil.copytree(ROOT, first, ignore=left_out)
     if not tree.exists():
-        shutil.copytree(
-            ROOT, tree, ignore=shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "extended")
-        )
+        shutil.copytree(first, tree)
     return tree
 
 
@@ -441,11 +443,13 @@ def modules_of_lines(kept: Path) -> dict[tuple[str, int], set[str]]:
 
 
 class Judge:
-    def __init__(self, folder: Path, kept: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, kept: Path, most: float) -> None:
+        self.folder, self.most = folder, most
+        self.sources = {file: (ROOT / file).read_bytes() for file in PARTS}
+        tree = copy_of_tree(folder)
         self.lines = modules_of_lines(kept)
         print("running the tests on the original ...", flush=True)
-        result = run_child(copy_of_tree(folder), [], 900)
+        result = run_child(tree, [], 900)
         assert result is not None, "the tests do not end"
         self.seconds: dict[str, float] = result["seconds"]
         # what fails on the original, too, proves nothing
@@ -455,22 +459,27 @@ class Judge:
 
     def tests(self, mutant: Mutant) -> list[str]:
         """Those of the modules that run its lines, what was written for it first."""
-        source = (ROOT / mutant.file).read_bytes()
-        last = mutant.line + source[mutant.start : mutant.end].count(b"\n")
+        last = mutant.line + self.sources[mutant.file][mutant.start : mutant.end].count(b"\n")
         lines = range(mutant.line, last + 1)
         modules = set().union(*(self.lines.get((mutant.file, line), ()) for line in lines))
-        names = [name for name in self.seconds if name.rsplit(".", 2)[0] in modules]
-        return sorted(
-            set(names) - self.broken,
-            key=lambda name: (f".{mutant.home}." not in name, self.seconds[name], name),
-        )
+        names = {name for name in self.seconds if name.rsplit(".", 2)[0] in modules} - self.broken
+        found: list[str] = []
+        total = 0.0
+        for name in sorted(names, key=lambda name: (self.away(mutant, name), self.seconds[name])):
+            total += self.seconds[name]
+            if total <= self.most or not self.away(mutant, name):
+                found.append(name)
+        return found
+
+    def away(self, mutant: Mutant, name: str) -> bool:
+        """Is the test from another module than the one that was written for this part?"""
+        return f".{mutant.home}." not in name and not name.startswith("tests.test_corners.")
 
     def __call__(self, mutant: Mutant) -> tuple[str, str]:
         """What became of it, and what says so."""
         names = self.tests(mutant)
         limit = 20 + 6 * sum(self.seconds[name] for name in names)
-        tree = copy_of_tree(self.folder)
-        original = (ROOT / mutant.file).read_bytes()
+        tree, original = copy_of_tree(self.folder), self.sources[mutant.file]
         (tree / mutant.file).write_bytes(mutant.applied(original))
         try:
             result = run_child(tree, names, limit)
@@ -478,11 +487,9 @@ class Judge:
             (tree / mutant.file).write_bytes(original)
         if result is None:
             return "too slow", f"{limit:.0f} s"
-        return (
-            ("killed", result["failed"][0])
-            if result["failed"]
-            else ("SURVIVED", f"{len(names)} tests")
-        )
+        if result["failed"]:
+            return "killed", result["failed"][0]
+        return "SURVIVED", f"{len(names)} tests"
 
 
 def main() -> None:
@@ -494,6 +501,12 @@ def main() -> None:
     options.add_argument("--all", action="store_true")
     options.add_argument("--only", help="file:part, such as sse.py:_interpret")
     options.add_argument("--number", type=int, nargs="+", help="these mutants alone")
+    options.add_argument(
+        "--most",
+        type=float,
+        default=sys.maxsize,
+        help="seconds of tests for each; the rest is left",
+    )
     options.add_argument("--workers", type=int, default=2)
     options.add_argument(
         "--data", type=Path, default=Path(tempfile.gettempdir()) / "which-tests-run-which-lines"
@@ -525,7 +538,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         concurrent.futures.ThreadPoolExecutor(given.workers) as workers,
     ):
-        judge = Judge(Path(folder), given.data)
+        judge = Judge(Path(folder), given.data, given.most)
         verdicts = {workers.submit(judge, mutant): (number, mutant) for number, mutant in numbered}
         for done in concurrent.futures.as_completed(verdicts):
             number, mutant = verdicts[done]
