@@ -415,6 +415,17 @@ class ASGIApplications(Checked):
 
         asyncio.run(run())
 
+    def test_messages_in_the_wrong_order(self) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.body", "body": b"x"})
+
+        async def run() -> None:
+            transport = httpclient.ASGITransport(app)
+            with self.assertRaisesRegex(RuntimeError, "'http.response.body' where"):
+                await transport("GET", "http://a/", headers={}, content=None, timeout=5)
+
+        asyncio.run(run())
+
 
 class Clients(Checked):
     def test_closed_in_until(self) -> None:
@@ -518,3 +529,43 @@ class CommandLine(unittest.TestCase):
     def test_interrupted(self) -> None:
         with mock.patch.object(sse, "_print_events", side_effect=KeyboardInterrupt):
             self.assertEqual(sse.main(["http://a/"]), 130)
+
+
+class Refusals(Checked):
+    """What is read of an answer that is no stream, over asyncio."""
+
+    def refusal(self, script: Any) -> SSEHTTPError:
+        async def run(url: str) -> None:
+            source = AsyncEventSource.from_response(await httpclient.async_get(url, stream=True))
+            try:
+                await anext(source)
+            finally:
+                await source.aclose()
+
+        with Server(script) as server, self.assertRaises(SSEHTTPError) as caught:
+            asyncio.run(run(server.url))
+        return caught.exception
+
+    def test_its_beginning(self) -> None:
+        body = b"x" * 65536 + b"y" * 65536
+        self.assertEqual(self.refusal(answer(body, status="500 x")).body, body[:65536])
+
+    def test_what_came_before_it_was_lost(self) -> None:
+        error = self.refusal(head("Content-Length: 99", status="500 x") + b"beginning")
+        self.assertEqual(error.body, b"beginning")
+
+
+@in_both_worlds
+class HeaderLines(World):
+    def test_pairs(self) -> None:
+        """Of which a name may come twice, given as they are or by a callable."""
+        pairs = [("X-Twice", "a"), ("X-Twice", "b"), ("accept", "x/y")]
+        for headers in (pairs, tuple(pairs), lambda: iter(pairs)):
+            with self.subTest(headers), Server(answer(STREAM)) as server:
+                with self.connect(server.url, reconnect=False, headers=headers) as client:
+                    self.assertEqual(list(client), EVENTS)
+                (request,) = server.requests
+                lines = [
+                    line for line in request.headers if line[0].lower() in ("x-twice", "accept")
+                ]
+                self.assertEqual(lines, pairs)
