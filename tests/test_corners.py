@@ -456,6 +456,20 @@ class Clients(Checked):
         self.assertEqual(list(client), [])
         self.assertIn(True, closed)
 
+    def test_a_certificate_that_another_library_refused(self) -> None:
+        """Wherever it is among the causes, another attempt would meet it again."""
+
+        def transport(*_: Any, **__: Any) -> Any:
+            attempts.append(1)
+            refused = ssl.SSLCertVerificationError(1, "x")
+            refused.verify_code, refused.verify_message = 20, "no issuer"
+            raise ConnectionError("lost") from OSError(refused)
+
+        attempts: list[int] = []
+        with self.assertRaisesRegex(sse.SSEConnectionError, "no issuer"):
+            next(sse.connect("http://a/", transport=transport, max_retries=3, retry_interval=1))
+        self.assertEqual(len(attempts), 1)
+
     def test_a_coroutine_of_headers_that_is_cancelled(self) -> None:
         """By somebody else is a drop, not a cancellation of who iterates."""
 
@@ -569,3 +583,186 @@ class HeaderLines(World):
                     line for line in request.headers if line[0].lower() in ("x-twice", "accept")
                 ]
                 self.assertEqual(lines, pairs)
+
+
+class Parser(unittest.TestCase):
+    """Where the short ways of the parser meet the general one."""
+
+    def test_nothing_is_taken_from_a_value(self) -> None:
+        """Values that begin as their field does, or with what is not removed."""
+        for value in ("X", "Xy", "data: x", "event: x", "id: x", " x", ":", ": x", "retry: 1"):
+            stream = f"event: {value}\nid: {value}\ndata: {value}\ndata: {value}\n\n"
+            expected = SSEEvent(value, f"{value}\n{value}", value)
+            with self.subTest(value):
+                self.assertEqual(SSEParser().feed(stream), [expected])
+                for lines in (stream.split("\n")[:-1], stream.splitlines(keepends=True)):
+                    self.assertEqual(list(EventSource(lines)), [expected])
+                    self.assertEqual(list(EventSource([x.encode() for x in lines])), [expected])
+
+    def test_empty_data_beside_lines_with_their_ends(self) -> None:
+        for lines in (["event: a\n", "data\n", "\n"], ["id: 1\r\n", "data:\r\n", "\r\n"]):
+            with self.subTest(lines):
+                self.assertEqual([event.data for event in EventSource(lines)], [""])
+        self.assertEqual(list(EventSource(["event: a\n", "id: b\n", "\n"])), [])
+
+    def test_an_unfinished_event_is_refused_at_the_limit(self) -> None:
+        """In lines however few; with and without the type and the ID."""
+        for first in ("", "event: abc\n", "id: abc\n"):
+            for size in (90, 400, 999):
+                parser, told = SSEParser(max_event_size=1000), 0
+                parser.feed(first)
+                with self.subTest(first=first, size=size), self.assertRaises(sse.SSEError):
+                    for _ in range(3000 // size):
+                        told += size
+                        parser.feed(f"data: {'x' * size}\n")
+                self.assertLessEqual(told, 2000 + size)
+        fits = SSEParser(max_event_size=1000)
+        self.assertEqual(fits.feed("data: " + "x" * 1000 + "\n\n")[0].data, "x" * 1000)
+        for total in (999, 1000):  # of data, with the line break between, type and ID
+            text = f"event: ab\nid: c\ndata: {'x' * 500}\ndata: {'y' * (total - 504)}\n\n"
+            self.assertEqual(len(SSEParser(max_event_size=1000).feed(text)), 1)
+        over = SSEParser(max_event_size=1000)
+        self.assertEqual(over.feed(text.replace("ab", "abc")), [])
+        with self.assertRaises(sse.SSEEventTooLargeError):
+            over.feed("")
+
+    def refuses(self, parser: SSEParser, *pieces: str) -> bool:
+        """Within a few bytes behind these pieces."""
+        try:
+            for piece in (*pieces, "y", "y", "y"):
+                parser.feed(piece)
+        except sse.SSEEventTooLargeError:
+            return True
+        return False
+
+    def test_an_unfinished_line_is_refused_at_the_limit(self) -> None:
+        """One of data; others may be somewhat longer, and what is ignored may be of any length."""
+        for pieces, refused in (
+            (["data: " + "x" * 990], False),
+            (["\ufeffdata: " + "x" * 990], False),
+            (["data: " + "x" * 5000], True),
+            (["\ufeffdata: " + "x" * 5000], True),
+            (["id: " + "x" * 20_000], True),
+            (["event: " + "x" * 20_000], True),
+            ([": " + "x" * 20_000], False),
+            (["ignored: " + "x" * 20_000], False),
+        ):
+            with self.subTest(pieces[-1][:9], size=len(pieces[-1])):
+                self.assertIs(self.refuses(SSEParser(max_event_size=1000), *pieces), refused)
+        for more, refused in ((900, False), (5000, True)):  # behind another line of data
+            pieces = ["data: " + "x" * 9000 + "\n", "data: " + "x" * more]
+            with self.subTest(more):
+                self.assertIs(self.refuses(SSEParser(max_event_size=10_000), *pieces), refused)
+        told = SSEParser(max_event_size=1000, on_comment=lambda text: None)
+        self.assertTrue(self.refuses(told, ": " + "x" * 20_000))
+
+    def test_what_is_unfinished(self) -> None:
+        for text, expected in (
+            ("data: x", SSEEvent(data="x")),
+            ("data: x\n", SSEEvent(data="x")),
+            ("data: x\nretry: 5", SSEEvent(data="x", retry=5)),
+            ("retry: 5\ndata: x", SSEEvent(data="x", retry=5)),
+            ("id: 1\nevent: e\ndata: x\ndata: y\n", SSEEvent("e", "x\ny", "1")),
+            ("data: x\n\nid: 2\ndata: ", SSEEvent(data="", id="2")),
+            ("id: 2\nevent: e\n", None),
+            ("data: x\n\n", None),
+            ("", None),
+        ):
+            with self.subTest(text):
+                parser = SSEParser()
+                parser.feed(text)
+                self.assertEqual(parser.unfinished, expected)
+                self.assertEqual(parser.unfinished, expected)  # to ask changes nothing
+
+
+class Reconnections(unittest.TestCase):
+    def reconnection(self, **options: Any) -> Any:
+        client = sse.connect("http://a/", **options)
+        return client._reconnection
+
+    def test_a_wait_ends_at_a_fixed_moment(self) -> None:
+        """It begins when it is asked for, and who asks again is told what is left of it."""
+        reconnection = self.reconnection(retry_interval=2000)
+        self.assertEqual(reconnection.failed(None, 100.0, 0), 2.0)
+        self.assertEqual(reconnection.left(101.0), 2.0)
+        self.assertEqual(reconnection.left(101.5), 1.5)
+        self.assertEqual(reconnection.left(104.0), 0.0)
+        self.assertEqual(reconnection.failed(None, 104.0, 0), 2.0)
+        self.assertEqual(reconnection.left(200.0), 2.0)
+
+    def test_what_starts_the_row_anew(self) -> None:
+        reconnection = self.reconnection(max_retries=1, retry_interval=0)
+        for opened, now, delivered, again in (
+            (None, 0.0, 0, True),
+            (0.0, 9.9, 0, False),  # open, but not for long
+            (0.0, 10.0, 0, True),
+            (None, 20.0, 0, False),
+            (None, 20.0, 1, True),  # an event came
+            (None, 20.0, 1, False),
+        ):
+            reconnection.opened = opened
+            waits = reconnection.failed(None, now, delivered)
+            self.assertEqual((waits is not None, reconnection.opened), (again, None))
+
+    def test_times_to_wait_that_servers_ask_for(self) -> None:
+        clock = ("Date", "Wed, 01 Jan 2020 00:00:00 GMT")
+        for value, seconds in (
+            ("0", 0.0), ("7", 7.0), ("007", 7.0), ("3600", 3600.0), ("3601", 3600.0),
+            ("9" * 5000, 3600.0), ("", 0.0), ("-1", 0.0), ("x", 0.0), ("1.5", 0.0), ("\xb2", 0.0),
+            ("Wed, 01 Jan 2020 00:00:05 GMT", 5.0), ("Wed, 01 Jan 2020 00:00:05 -0000", 5.0),
+            ("Wed, 01 Jan 2020 01:00:05 +0100", 5.0), ("Tue, 31 Dec 2019 23:59:59 GMT", 0.0),
+            ("Thu, 02 Jan 2020 00:00:00 GMT", 3600.0),
+        ):  # fmt: skip
+            with self.subTest(value[:40]):
+                headers = httpclient.Headers([("retry-after", value), clock])
+                self.assertEqual(sse._retry_after(headers), seconds)
+        self.assertEqual(sse._retry_after(httpclient.Headers()), 0.0)
+
+
+class Boundaries(unittest.TestCase):
+    def test_ports(self) -> None:
+        for digits in ("0", "000", "65536", "650000", "100080", "9" * 5000):
+            with self.subTest(digits[:9]), self.assertRaises(InvalidRequestError):
+                httpclient.URL(f"http://a:{digits}/")  # type: ignore[attr-defined]
+        for digits, port in (("1", 1), ("65535", 65535), ("0" * 50 + "8080", 8080)):
+            url = httpclient.URL(f"http://a:{digits}/")  # type: ignore[attr-defined]
+            self.assertEqual(url.port, port)
+
+    def test_what_a_proxy_refuses_for_good(self) -> None:
+        """What is the caller's fault; all else may pass."""
+        for status in (199, 300, 302, 399, 400, 403, 407, 408, 425, 429, 499, 500, 502, 599):
+            parser = ResponseParser("CONNECT")
+            if status >= 200:
+                parser.feed(b"HTTP/1.1 %d x\r\n\r\n" % status)
+            else:
+                parser.status_code = status
+            url = httpclient.URL("https://a/")  # type: ignore[attr-defined]
+            route = httpclient._Route(url, "http://p:1", None)  # type: ignore[attr-defined]
+            with self.subTest(status), self.assertRaises(ProxyError) as caught:
+                route.tunnelled(parser)
+            fatal = status in (400, 403, 407, 499)
+            self.assertEqual((caught.exception.fatal, route.name), (fatal, "the proxy p:1"))
+        for status in (200, 204, 299):
+            parser = ResponseParser("CONNECT")
+            parser.feed(b"HTTP/1.1 %d x\r\n\r\n" % status)
+            route = httpclient._Route(url, "http://p:1", None)  # type: ignore[attr-defined]
+            route.tunnelled(parser)
+            self.assertEqual((route.proxy, route.name), (None, "a"))
+
+    def test_nothing_is_pending_before_anything_came(self) -> None:
+        parser = ResponseParser()
+        self.assertFalse(parser.pending)
+        parser.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+        self.assertTrue(parser.pending)
+        self.assertEqual((parser.read(), parser.read()), (b"x", b""))
+
+    def test_what_a_decoder_still_holds_is_pending(self) -> None:
+        """A small piece may decode to much, which is given out step by step."""
+        body = gzip.compress(b"x" * 200_000)[:-8]
+        parser = ResponseParser()
+        parser.feed(head(CHUNKED, "Content-Encoding: gzip") + chunk(body))
+        sizes = []
+        while parser.pending:
+            sizes.append(len(parser.read() or b""))
+        self.assertEqual(sum(sizes), 200_000)
+        self.assertEqual(max(sizes), 65536)
