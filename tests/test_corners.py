@@ -8,6 +8,7 @@ import gzip
 import http.client
 import importlib.util
 import os
+import random
 import socket
 import ssl
 import sys
@@ -600,7 +601,10 @@ class Parser(unittest.TestCase):
                     self.assertEqual(list(EventSource([x.encode() for x in lines])), [expected])
 
     def test_empty_data_beside_lines_with_their_ends(self) -> None:
-        for lines in (["event: a\n", "data\n", "\n"], ["id: 1\r\n", "data:\r\n", "\r\n"]):
+        for lines in (
+            [":\n", "event: a\n", "data\n", "\n"],
+            [":\r\n", "id: 1\r\n", "data:\r\n", "\r\n"],
+        ):
             with self.subTest(lines):
                 self.assertEqual([event.data for event in EventSource(lines)], [""])
         self.assertEqual(list(EventSource(["event: a\n", "id: b\n", "\n"])), [])
@@ -649,9 +653,11 @@ class Parser(unittest.TestCase):
         ):
             with self.subTest(pieces[-1][:9], size=len(pieces[-1])):
                 self.assertIs(self.refuses(SSEParser(max_event_size=1000), *pieces), refused)
-        for more, refused in ((900, False), (5000, True)):  # behind another line of data
-            pieces = ["data: " + "x" * 9000 + "\n", "data: " + "x" * more]
-            with self.subTest(more):
+        # behind another line of data
+        for first, more, refused in ((9000, 900, False), (9000, 5000, True), (2400, 7500, False),
+                                     (2400, 8000, True)):  # fmt: skip
+            pieces = [f"data: {'x' * first}\n", f"data: {'x' * more}"]
+            with self.subTest(first=first, more=more):
                 self.assertIs(self.refuses(SSEParser(max_event_size=10_000), *pieces), refused)
         told = SSEParser(max_event_size=1000, on_comment=lambda text: None)
         self.assertTrue(self.refuses(told, ": " + "x" * 20_000))
@@ -766,3 +772,25 @@ class Boundaries(unittest.TestCase):
             sizes.append(len(parser.read() or b""))
         self.assertEqual(sum(sizes), 200_000)
         self.assertEqual(max(sizes), 65536)
+
+    def test_codings_are_what_they_are_called(self) -> None:
+        """gzip is not deflate; what deflate refers to may be as far back as its window is wide."""
+        noise = random.Random(1).randbytes(30_000)
+        raw = zlib.compressobj(wbits=-15)
+        for coding, body, good in (
+            ("gzip", gzip.compress(noise + noise), True),
+            ("gzip", zlib.compress(noise), False),
+            ("deflate", zlib.compress(noise + noise), True),
+            ("deflate", raw.compress(noise + noise) + raw.flush(), True),
+            ("deflate", gzip.compress(noise), False),
+        ):
+            parser, data = ResponseParser(), b""
+            with self.subTest(coding, good=good):
+                parser.feed(answer(body, f"Content-Encoding: {coding}"))
+                try:
+                    while piece := parser.read():
+                        data += piece
+                except httpclient.BodyError:
+                    self.assertFalse(good)
+                else:
+                    self.assertEqual((good, data), (True, noise + noise))
