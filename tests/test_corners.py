@@ -604,6 +604,7 @@ class Parser(unittest.TestCase):
         for lines in (
             [":\n", "event: a\n", "data\n", "\n"],
             [":\r\n", "id: 1\r\n", "data:\r\n", "\r\n"],
+            [":", "event: a\n", "data", ""],  # only some of them have one
         ):
             with self.subTest(lines):
                 self.assertEqual([event.data for event in EventSource(lines)], [""])
