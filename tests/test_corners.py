@@ -6,7 +6,9 @@ import asyncio
 import errno
 import gzip
 import http.client
+import importlib.util
 import os
+import random
 import socket
 import ssl
 import sys
@@ -15,7 +17,7 @@ import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -334,3 +336,462 @@ class Handlers(unittest.TestCase):
             use(Broken(False))
             with self.assertRaisesRegex(OSError, "of the handler"):
                 use(Broken(True))
+
+
+class Requests(unittest.TestCase):
+    def test_what_does_not_go_together(self) -> None:
+        given: list[tuple[dict[str, Any], str]] = [
+            ({"json": 1, "content": b"x"}, "not both"),
+            ({"proxy": "http://127.0.0.1:1", "uds": "/x"}, "not both"),
+            ({"timeout": 0}, "seconds above 0"),
+            ({"idle_timeout": "5"}, "seconds above 0"),
+        ]
+        for options, text in given:
+            with self.subTest(text), self.assertRaisesRegex((TypeError, ValueError), text):
+                httpclient.post("http://127.0.0.1:1/", **options)
+
+    def test_readable_certificates_that_are_none(self) -> None:
+        """Are no error of the system's; that none was accepted will be told."""
+        paths, context = SimpleNamespace(cafile=__file__), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        with mock.patch.object(ssl, "get_default_verify_paths", return_value=paths):
+            httpclient._check_readable(context)  # type: ignore[attr-defined]
+            paths.cafile += "/missing"
+            with self.assertRaises(OSError):
+                httpclient._check_readable(context)  # type: ignore[attr-defined]
+
+    def test_a_coroutine_that_suspends_is_for_the_other_world(self) -> None:
+        async def suspends() -> None:
+            await asyncio.sleep(0)
+
+        step = suspends()
+        with self.assertRaisesRegex(RuntimeError, "suspended"):
+            httpclient._run(step)  # type: ignore[attr-defined]
+        step.close()
+
+
+class Applications(Checked):
+    """WSGI applications that do something seldom done."""
+
+    def get(self, app: Any) -> Any:
+        transport = httpclient.WSGITransport(app)
+        return transport("GET", "http://a/", headers={}, content=None, timeout=5)
+
+    def test_framing_is_not_for_the_application(self) -> None:
+        def app(environ: Any, start: Any) -> list[bytes]:
+            start("200 OK", [("Transfer-Encoding", "chunked"), ("X", "y")])
+            return [b"5\r\n"]
+
+        with self.get(app) as response:
+            self.assertEqual((response.headers["X"], response.read()), ("y", b"5\r\n"))
+
+    def test_a_failure_behind_the_head(self) -> None:
+        def app(environ: Any, start: Any) -> Any:
+            start("200 OK", [])
+            yield b"x"
+            try:
+                raise KeyError("of the application")
+            except KeyError:
+                start("500 x", [], sys.exc_info())
+
+        with self.get(app) as response, self.assertRaisesRegex(KeyError, "of the application"):
+            response.read()
+
+    def test_no_head(self) -> None:
+        with self.assertRaisesRegex(RuntimeError, "start_response"):
+            self.get(lambda environ, start: [b"x"])
+
+
+class ASGIApplications(Checked):
+    def test_an_answer_that_is_not_completed(self) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] == "http":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+
+        async def run() -> None:
+            transport = httpclient.ASGITransport(app)
+            response = await transport("GET", "http://a/", headers={}, content=None, timeout=5)
+            with self.assertRaisesRegex(httpclient.BodyError, "ended before"):
+                await response.aread()
+
+        asyncio.run(run())
+
+    def test_messages_in_the_wrong_order(self) -> None:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.body", "body": b"x"})
+
+        async def run() -> None:
+            transport = httpclient.ASGITransport(app)
+            with self.assertRaisesRegex(RuntimeError, "'http.response.body' where"):
+                await transport("GET", "http://a/", headers={}, content=None, timeout=5)
+
+        asyncio.run(run())
+
+
+class Clients(Checked):
+    def test_closed_in_until(self) -> None:
+        """Nothing is handed over any more, not even the event that was looked at."""
+
+        def until(event: SSEEvent) -> bool:
+            client.close()
+            return False
+
+        with Server(answer(STREAM)) as server:
+            with sse.connect(server.url, until=until) as client:
+                self.assertEqual(list(client), [])
+
+    def test_closed_by_its_own_transport(self) -> None:
+        closed: list[bool] = []
+
+        def transport(*_: Any, **__: Any) -> Any:
+            client.close()
+            return SimpleNamespace(
+                status_code=200,
+                headers={"Content-Type": "text/event-stream"},
+                url="http://a/",
+                iter_bytes=lambda: iter([STREAM]),
+                close=lambda: closed.append(True),
+            )
+
+        client = sse.connect("http://a/", transport=transport)
+        self.assertEqual(list(client), [])
+        self.assertIn(True, closed)
+
+    def test_a_certificate_that_another_library_refused(self) -> None:
+        """Wherever it is among the causes, another attempt would meet it again."""
+
+        def transport(*_: Any, **__: Any) -> Any:
+            attempts.append(1)
+            refused = ssl.SSLCertVerificationError(1, "x")
+            refused.verify_code, refused.verify_message = 20, "no issuer"
+            raise ConnectionError("lost") from OSError(refused)
+
+        attempts: list[int] = []
+        with self.assertRaisesRegex(sse.SSEConnectionError, "no issuer"):
+            next(sse.connect("http://a/", transport=transport, max_retries=3, retry_interval=1))
+        self.assertEqual(len(attempts), 1)
+
+    def test_a_coroutine_of_headers_that_is_cancelled(self) -> None:
+        """By somebody else is a drop, not a cancellation of who iterates."""
+
+        async def headers() -> Any:
+            raise asyncio.CancelledError
+
+        async def run() -> None:
+            with self.assertRaises(sse.SSEConnectionError) as caught:
+                async with sse.async_connect("http://a/", headers=headers, max_retries=0):
+                    pass
+            self.assertIn("was cancelled", str(caught.exception))
+
+        asyncio.run(run())
+
+    def test_empty_pieces_are_no_end(self) -> None:
+        async def pieces() -> Any:
+            for piece in (b"", STREAM[:5], b"", STREAM[5:]):
+                yield piece
+
+        async def transport(*_: Any, **__: Any) -> Any:
+            return SimpleNamespace(
+                status_code=200,
+                headers={"Content-Type": "text/event-stream"},
+                url="http://a/",
+                aiter_bytes=pieces,
+            )
+
+        async def run() -> list[SSEEvent]:
+            async with sse.async_connect("http://a/", transport=transport, reconnect=False) as c:
+                return [event async for event in c]
+
+        self.assertEqual(asyncio.run(run()), EVENTS)
+
+    def test_without_the_sibling(self) -> None:
+        """The client says which file is missing, and where it was looked for."""
+        for package in ("", "vendor_without_sibling"):
+            with self.subTest(package), mock.patch.dict(sys.modules):
+                name = f"{package}.sse" if package else "sse_alone"
+                sibling = f"{package}.httpclient" if package else "httpclient"
+                if package:
+                    sys.modules[package] = module = ModuleType(package)
+                    module.__path__ = []
+                spec = importlib.util.spec_from_file_location(name, sse.__file__)
+                assert spec is not None
+                assert spec.loader is not None
+                alone = sys.modules[name] = importlib.util.module_from_spec(spec)
+                sys.modules[sibling] = None  # type: ignore[assignment]
+                spec.loader.exec_module(alone)
+                with self.assertRaises(ImportError):
+                    alone.connect("http://a/")
+                with self.assertRaises(ImportError):
+                    alone.connect("http://a/", transport=5)
+                client = alone.connect("http://a/", transport=lambda *_, **__: None)
+                self.assertEqual(client.state, "connecting")
+
+    def test_media_types_that_are_none(self) -> None:
+        for value in ("text/event-stream, x", "text/event-stream, */*", "x, text/event-stream;a"):
+            with self.subTest(value), Server(answer(STREAM, type=value)) as server:
+                with sse.connect(server.url, reconnect=False) as client:
+                    self.assertEqual(list(client), EVENTS)
+
+
+class CommandLine(unittest.TestCase):
+    def test_nowhere_to_say_it(self) -> None:
+        with mock.patch.object(sys, "stderr", None):
+            self.assertEqual(sse.main(["--format", "x", "http://a/"]), 2)
+        with mock.patch.object(sys, "stderr") as stderr:
+            stderr.write.side_effect = OSError
+            self.assertEqual(sse.main(["--format", "x", "http://a/"]), 2)
+
+    def test_interrupted(self) -> None:
+        with mock.patch.object(sse, "_print_events", side_effect=KeyboardInterrupt):
+            self.assertEqual(sse.main(["http://a/"]), 130)
+
+
+class Refusals(Checked):
+    """What is read of an answer that is no stream, over asyncio."""
+
+    def refusal(self, script: Any) -> SSEHTTPError:
+        async def run(url: str) -> None:
+            source = AsyncEventSource.from_response(await httpclient.async_get(url, stream=True))
+            try:
+                await anext(source)
+            finally:
+                await source.aclose()
+
+        with Server(script) as server, self.assertRaises(SSEHTTPError) as caught:
+            asyncio.run(run(server.url))
+        return caught.exception
+
+    def test_its_beginning(self) -> None:
+        body = b"x" * 65536 + b"y" * 65536
+        self.assertEqual(self.refusal(answer(body, status="500 x")).body, body[:65536])
+
+    def test_what_came_before_it_was_lost(self) -> None:
+        error = self.refusal(head("Content-Length: 99", status="500 x") + b"beginning")
+        self.assertEqual(error.body, b"beginning")
+
+
+@in_both_worlds
+class HeaderLines(World):
+    def test_pairs(self) -> None:
+        """Of which a name may come twice, given as they are or by a callable."""
+        pairs = [("X-Twice", "a"), ("X-Twice", "b"), ("accept", "x/y")]
+        for headers in (pairs, tuple(pairs), lambda: iter(pairs)):
+            with self.subTest(headers), Server(answer(STREAM)) as server:
+                with self.connect(server.url, reconnect=False, headers=headers) as client:
+                    self.assertEqual(list(client), EVENTS)
+                (request,) = server.requests
+                lines = [
+                    line for line in request.headers if line[0].lower() in ("x-twice", "accept")
+                ]
+                self.assertEqual(lines, pairs)
+
+
+class Parser(unittest.TestCase):
+    """Where the short ways of the parser meet the general one."""
+
+    def test_nothing_is_taken_from_a_value(self) -> None:
+        """Values that begin as their field does, or with what is not removed."""
+        for value in ("X", "Xy", "data: x", "event: x", "id: x", " x", ":", ": x", "retry: 1"):
+            stream = f"event: {value}\nid: {value}\ndata: {value}\ndata: {value}\n\n"
+            expected = SSEEvent(value, f"{value}\n{value}", value)
+            with self.subTest(value):
+                self.assertEqual(SSEParser().feed(stream), [expected])
+                for lines in (stream.split("\n")[:-1], stream.splitlines(keepends=True)):
+                    self.assertEqual(list(EventSource(lines)), [expected])
+                    self.assertEqual(list(EventSource([x.encode() for x in lines])), [expected])
+
+    def test_empty_data_beside_lines_with_their_ends(self) -> None:
+        for lines in (
+            [":\n", "event: a\n", "data\n", "\n"],
+            [":\r\n", "id: 1\r\n", "data:\r\n", "\r\n"],
+            [":", "event: a\n", "data", ""],  # only some of them have one
+        ):
+            with self.subTest(lines):
+                self.assertEqual([event.data for event in EventSource(lines)], [""])
+        self.assertEqual(list(EventSource(["event: a\n", "id: b\n", "\n"])), [])
+
+    def test_an_unfinished_event_is_refused_at_the_limit(self) -> None:
+        """In lines however few; with and without the type and the ID."""
+        for first in ("", "event: abc\n", "id: abc\n"):
+            for size in (90, 400, 999):
+                parser, told = SSEParser(max_event_size=1000), 0
+                parser.feed(first)
+                with self.subTest(first=first, size=size), self.assertRaises(sse.SSEError):
+                    for _ in range(3000 // size):
+                        told += size
+                        parser.feed(f"data: {'x' * size}\n")
+                self.assertLessEqual(told, 2000 + size)
+        fits = SSEParser(max_event_size=1000)
+        self.assertEqual(fits.feed("data: " + "x" * 1000 + "\n\n")[0].data, "x" * 1000)
+        for total in (999, 1000):  # of data, with the line break between, type and ID
+            text = f"event: ab\nid: c\ndata: {'x' * 500}\ndata: {'y' * (total - 504)}\n\n"
+            self.assertEqual(len(SSEParser(max_event_size=1000).feed(text)), 1)
+        over = SSEParser(max_event_size=1000)
+        self.assertEqual(over.feed(text.replace("ab", "abc")), [])
+        with self.assertRaises(sse.SSEEventTooLargeError):
+            over.feed("")
+
+    def refuses(self, parser: SSEParser, *pieces: str) -> bool:
+        """Within a few bytes behind these pieces."""
+        try:
+            for piece in (*pieces, "y", "y", "y"):
+                parser.feed(piece)
+        except sse.SSEEventTooLargeError:
+            return True
+        return False
+
+    def test_an_unfinished_line_is_refused_at_the_limit(self) -> None:
+        """One of data; others may be somewhat longer, and what is ignored may be of any length."""
+        for pieces, refused in (
+            (["data: " + "x" * 990], False),
+            (["\ufeffdata: " + "x" * 990], False),
+            (["data: " + "x" * 5000], True),
+            (["\ufeffdata: " + "x" * 5000], True),
+            (["id: " + "x" * 20_000], True),
+            (["event: " + "x" * 20_000], True),
+            ([": " + "x" * 20_000], False),
+            (["ignored: " + "x" * 20_000], False),
+        ):
+            with self.subTest(pieces[-1][:9], size=len(pieces[-1])):
+                self.assertIs(self.refuses(SSEParser(max_event_size=1000), *pieces), refused)
+        # behind another line of data
+        for first, more, refused in ((9000, 900, False), (9000, 5000, True), (2400, 7500, False),
+                                     (2400, 8000, True)):  # fmt: skip
+            pieces = [f"data: {'x' * first}\n", f"data: {'x' * more}"]
+            with self.subTest(first=first, more=more):
+                self.assertIs(self.refuses(SSEParser(max_event_size=10_000), *pieces), refused)
+        told = SSEParser(max_event_size=1000, on_comment=lambda text: None)
+        self.assertTrue(self.refuses(told, ": " + "x" * 20_000))
+
+    def test_what_is_unfinished(self) -> None:
+        for text, expected in (
+            ("data: x", SSEEvent(data="x")),
+            ("data: x\n", SSEEvent(data="x")),
+            ("data: x\nretry: 5", SSEEvent(data="x", retry=5)),
+            ("retry: 5\ndata: x", SSEEvent(data="x", retry=5)),
+            ("id: 1\nevent: e\ndata: x\ndata: y\n", SSEEvent("e", "x\ny", "1")),
+            ("data: x\n\nid: 2\ndata: ", SSEEvent(data="", id="2")),
+            ("id: 2\nevent: e\n", None),
+            ("data: x\n\n", None),
+            ("", None),
+        ):
+            with self.subTest(text):
+                parser = SSEParser()
+                parser.feed(text)
+                self.assertEqual(parser.unfinished, expected)
+                self.assertEqual(parser.unfinished, expected)  # to ask changes nothing
+
+
+class Reconnections(unittest.TestCase):
+    def reconnection(self, **options: Any) -> Any:
+        client = sse.connect("http://a/", **options)
+        return client._reconnection
+
+    def test_a_wait_ends_at_a_fixed_moment(self) -> None:
+        """It begins when it is asked for, and who asks again is told what is left of it."""
+        reconnection = self.reconnection(retry_interval=2000)
+        self.assertEqual(reconnection.failed(None, 100.0, 0), 2.0)
+        self.assertEqual(reconnection.left(101.0), 2.0)
+        self.assertEqual(reconnection.left(101.5), 1.5)
+        self.assertEqual(reconnection.left(104.0), 0.0)
+        self.assertEqual(reconnection.failed(None, 104.0, 0), 2.0)
+        self.assertEqual(reconnection.left(200.0), 2.0)
+
+    def test_what_starts_the_row_anew(self) -> None:
+        reconnection = self.reconnection(max_retries=1, retry_interval=0)
+        for opened, now, delivered, again in (
+            (None, 0.0, 0, True),
+            (0.0, 9.9, 0, False),  # open, but not for long
+            (0.0, 10.0, 0, True),
+            (None, 20.0, 0, False),
+            (None, 20.0, 1, True),  # an event came
+            (None, 20.0, 1, False),
+        ):
+            reconnection.opened = opened
+            waits = reconnection.failed(None, now, delivered)
+            self.assertEqual((waits is not None, reconnection.opened), (again, None))
+
+    def test_times_to_wait_that_servers_ask_for(self) -> None:
+        clock = ("Date", "Wed, 01 Jan 2020 00:00:00 GMT")
+        for value, seconds in (
+            ("0", 0.0), ("7", 7.0), ("007", 7.0), ("3600", 3600.0), ("3601", 3600.0),
+            ("9" * 5000, 3600.0), ("", 0.0), ("-1", 0.0), ("x", 0.0), ("1.5", 0.0), ("\xb2", 0.0),
+            ("Wed, 01 Jan 2020 00:00:05 GMT", 5.0), ("Wed, 01 Jan 2020 00:00:05 -0000", 5.0),
+            ("Wed, 01 Jan 2020 01:00:05 +0100", 5.0), ("Tue, 31 Dec 2019 23:59:59 GMT", 0.0),
+            ("Thu, 02 Jan 2020 00:00:00 GMT", 3600.0),
+        ):  # fmt: skip
+            with self.subTest(value[:40]):
+                headers = httpclient.Headers([("retry-after", value), clock])
+                self.assertEqual(sse._retry_after(headers), seconds)
+        self.assertEqual(sse._retry_after(httpclient.Headers()), 0.0)
+
+
+class Boundaries(unittest.TestCase):
+    def test_ports(self) -> None:
+        for digits in ("0", "000", "65536", "650000", "100080", "9" * 5000):
+            with self.subTest(digits[:9]), self.assertRaises(InvalidRequestError):
+                httpclient.URL(f"http://a:{digits}/")  # type: ignore[attr-defined]
+        for digits, port in (("1", 1), ("65535", 65535), ("0" * 50 + "8080", 8080)):
+            url = httpclient.URL(f"http://a:{digits}/")  # type: ignore[attr-defined]
+            self.assertEqual(url.port, port)
+
+    def test_what_a_proxy_refuses_for_good(self) -> None:
+        """What is the caller's fault; all else may pass."""
+        for status in (199, 300, 302, 399, 400, 403, 407, 408, 425, 429, 499, 500, 502, 599):
+            parser = ResponseParser("CONNECT")
+            if status >= 200:
+                parser.feed(b"HTTP/1.1 %d x\r\n\r\n" % status)
+            else:
+                parser.status_code = status
+            url = httpclient.URL("https://a/")  # type: ignore[attr-defined]
+            route = httpclient._Route(url, "http://p:1", None)  # type: ignore[attr-defined]
+            with self.subTest(status), self.assertRaises(ProxyError) as caught:
+                route.tunnelled(parser)
+            fatal = status in (400, 403, 407, 499)
+            self.assertEqual((caught.exception.fatal, route.name), (fatal, "the proxy p:1"))
+        for status in (200, 204, 299):
+            parser = ResponseParser("CONNECT")
+            parser.feed(b"HTTP/1.1 %d x\r\n\r\n" % status)
+            route = httpclient._Route(url, "http://p:1", None)  # type: ignore[attr-defined]
+            route.tunnelled(parser)
+            self.assertEqual((route.proxy, route.name), (None, "a"))
+
+    def test_nothing_is_pending_before_anything_came(self) -> None:
+        parser = ResponseParser()
+        self.assertFalse(parser.pending)
+        parser.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+        self.assertTrue(parser.pending)
+        self.assertEqual((parser.read(), parser.read()), (b"x", b""))
+
+    def test_what_a_decoder_still_holds_is_pending(self) -> None:
+        """A small piece may decode to much, which is given out step by step."""
+        body = gzip.compress(b"x" * 200_000)[:-8]
+        parser = ResponseParser()
+        parser.feed(head(CHUNKED, "Content-Encoding: gzip") + chunk(body))
+        sizes = []
+        while parser.pending:
+            sizes.append(len(parser.read() or b""))
+        self.assertEqual(sum(sizes), 200_000)
+        self.assertEqual(max(sizes), 65536)
+
+    def test_codings_are_what_they_are_called(self) -> None:
+        """gzip is not deflate; what deflate refers to may be as far back as its window is wide."""
+        noise = random.Random(1).randbytes(30_000)
+        raw = zlib.compressobj(wbits=-15)
+        for coding, body, good in (
+            ("gzip", gzip.compress(noise + noise), True),
+            ("gzip", zlib.compress(noise), False),
+            ("deflate", zlib.compress(noise + noise), True),
+            ("deflate", raw.compress(noise + noise) + raw.flush(), True),
+            ("deflate", gzip.compress(noise), False),
+        ):
+            parser, data = ResponseParser(), b""
+            with self.subTest(coding, good=good):
+                parser.feed(answer(body, f"Content-Encoding: {coding}"))
+                try:
+                    while piece := parser.read():
+                        data += piece
+                except httpclient.BodyError:
+                    self.assertFalse(good)
+                else:
+                    self.assertEqual((good, data), (True, noise + noise))

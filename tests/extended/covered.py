@@ -8,6 +8,9 @@ test that looks at what a fresh interpreter loads, or how fast it is, may fail h
 measurement is loaded, too; what failed is printed. `LEFT_OUT` cannot be run so. Needs `coverage`,
 and for the extended tests what they need; those whose packages are missing are skipped.
 
+Each line and branch that was not taken is printed with the reason from `REASONS`, or as one
+without.
+
 `--keep FOLDER` leaves the data there. In it each line knows the modules that ran it, which
 mutate.py uses.
 """
@@ -15,6 +18,7 @@ mutate.py uses.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -28,6 +32,60 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 # A signal handler that raises anywhere: in coverage's own code, too, which then keeps its lock.
 LEFT_OUT = {"test_a_handler_that_raises_loses_no_event"}
+# Why some are not taken, by a part of the line or of one of the two before; the first that fits.
+HANDLER = "what a signal's handler raises within this call: seldom, and LEFT_OUT does it everywhere"
+RACE = "closed by another thread between two lines"
+UVLOOP = "on uvloop: SSE_TEST_LOOP=uvloop runs the plain suite on it"
+NEWER = "in other versions of Python or of a library"
+REASONS = [
+    ("for byte in self._since[-1]", "a piece that breaks as a whole breaks byte by byte, too"),
+    ("SSLZeroReturnError", "Python's SSLObject returns b'' for it"),
+    ("self._outgoing.pending", "an update of keys, which Python's ssl as a server cannot ask for"),
+    ("co_flags & _OPTIMIZED", "a module's frame in a traceback"),
+    ("isinstance(values, dict)", NEWER),
+    ("isinstance(error, ssl.SSLError) and _lost(error)", HANDLER),
+    ("for left in range(len(addresses)", "the system's list of addresses is never empty"),
+    ('hasattr(transport, "max_size")', UVLOOP),
+    ("uvloop", UVLOOP),
+    ("_abandoned.append", UVLOOP),
+    ("_from_handler(error)", HANDLER),
+    ("self.sock.close()", UVLOOP),
+    ("sock.close()", UVLOOP),
+    ("if not _lost(error)", HANDLER),
+    ("except OSError as error:", "a system that has no SO_RCVTIMEO"),
+    ("if sock is None", RACE),
+    ("if not self.closed", RACE),
+    ("if self.closed", RACE),
+    ("if self._interrupted", RACE),
+    ("self._transport is not None", "an answer that came before the request was sent"),
+    ("if self._parser is None", RACE),
+    ("elif wire is not None", RACE),
+    ("if not self._cancelled", "cancelled twice within one grace"),
+    ("if self._answered", "cancelled in the grace after a whole answer"),
+    ("_event = _event_in_parallel", "free-threaded Python"),
+    ("_is_gil_enabled", "free-threaded Python"),
+    ("if _from_handler", HANDLER),
+    ("asyncio.TimeoutError", "a refusal whose body breaks in a way that is no drop"),
+    ("read_parts", NEWER),
+    ("framed", NEWER),
+    ("raw._decode", NEWER),
+    ("release_conn", NEWER),
+    ("if data or not piece", NEWER),
+    ("while True", NEWER),
+    ("while hasattr(sock", "TLS within TLS"),
+    ("socket.socket.shutdown if known", "not connected any more"),
+    ("except OSError", "not connected any more"),
+    ("except (ImportError, OSError)", "no descriptor is left to load logging with"),
+    ("is not on sys.path (python -P", "a copy of sse.py alone, which is not measured"),
+    ("os.path.exists(os.path.join", "python -P"),
+    ("if time.monotonic() < deadline", "the time is over while the connection is lost"),
+    ('hasattr(response, "close")', "an awaitable that is no coroutine"),
+    ("self._response is not None", RACE),
+    ("task.cancelled()", RACE),
+    ("if self.terminal", "a terminal: another process, which is killed"),
+    ("for event in events", "the time is over between two events"),
+    ('__name__ == "__main__"', "as a program, which most tests start without what measures"),
+]
 SETTINGS = """\
 [run]
 branch = true
@@ -68,9 +126,29 @@ def measure(folder: Path, extended: bool) -> None:
             workers.submit(run, module.stem, __file__, "--run-plain", module.stem)
     if extended:
         run("extended", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=300")
-    settings = folder / "settings-test_parser"
-    for step in (["combine", "-q"], ["report"]):
+    settings, data = folder / "settings-test_parser", folder / "report.json"
+    for step in (["combine", "-q"], ["report"], ["json", "-q", "-o", str(data)]):
         subprocess.run([*coverage, *step, f"--rcfile={settings}"], cwd=ROOT, check=False)
+    explain(json.loads(data.read_text()))
+
+
+def explain(report: dict[str, Any]) -> None:
+    """Print what was not taken, each with its reason."""
+    without = 0
+    for file, found in report["files"].items():
+        source = ["", *(ROOT / file).read_text().splitlines()]
+        missed = {(line, line) for line in found["missing_lines"]}
+        missed |= {(a, b) for a, b in found["missing_branches"] if a not in found["missing_lines"]}
+        for line, to in sorted(missed):
+            if to in found["missing_lines"] and line != to:
+                continue  # the line itself is told of
+            places = source[line], source[line - 1], source[max(0, line - 2)]
+            reasons = (why for part, why in REASONS for text in places if part in text)
+            why = next(reasons, "NO REASON")
+            without += why == "NO REASON"
+            where = f"{line}" if line == to else f"{line}->{'end' if to < 0 else to}"
+            print(f"{file}:{where:12} {source[line].strip()[:60]:60}  {why}")
+    print(f"{without} without a reason")
 
 
 def all_tests(suite: Any) -> Iterator[Any]:

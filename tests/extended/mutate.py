@@ -10,8 +10,9 @@ changed, `and` for `or`, a condition negated, another thing returned, a statemen
 arguments swapped, a call left out, a quantifier of a pattern changed. Texts of messages, docstrings
 and annotations are left as they are. The tests that run its line (known from coverage, once) are
 held against it, in a copy of the tree: the quickest first, up to the first that fails. A mutant
-that no test fails on has survived: either it does the same as the original, or a test is missing.
-One that takes many times as long as the original has been noticed, too; these are counted apart.
+that no test fails on has survived: a test is missing, unless it does the same as the original;
+those that are known to are in `EQUIVALENT`, with the reason, and are counted apart. One that takes
+many times as long as the original has been noticed; these are counted apart, too.
 
 Needs `coverage`, and about a second a mutant that is noticed.
 """
@@ -22,6 +23,7 @@ import argparse
 import ast
 import collections
 import concurrent.futures
+import itertools
 import json
 import os
 import random
@@ -59,6 +61,24 @@ PARTS: dict[str, list[tuple[str, str]]] = {
 }  # fmt: skip
 
 
+# Mutants that do the same as the original, by a part of the mutated line, and why. Those that are
+# slower only are the short ways, which the general one covers, and what is kept to be found again.
+EQUIVALENT = [
+    ("text[0] in ':edX'", "a short way is tried where it does not fit"),
+    ("not (comments or match[1])", "a short way is not taken"),
+    ("                        run = text", "a short way is not taken"),
+    ("line.removeprefix('')) != line", "a short way is not taken"),
+    ("len(more) - joined >= 64", "lines are joined one later"),
+    ("len(more) - joined > 63", "lines are joined one earlier"),
+    ("line[:9].removeprefix", "the longest beginning that is looked for has 9 bytes"),
+    ("if (self.retries == 1):", "without backoff nothing is drawn: a span of 0"),
+    ("return 'X', \"\"", "the name of a variable without a value is not told"),
+    (".partition('%X')[0].removesuffix", "addresses are compared without their zones"),
+    ("method: str = 'GETX'", "any method that is not HEAD or CONNECT"),
+    ("if len(line) >= 4:", "sizes are not kept to be found again"),
+]
+
+
 @dataclass(frozen=True)
 class Mutant:
     file: str
@@ -73,11 +93,23 @@ class Mutant:
     def applied(self, source: bytes) -> bytes:
         return source[: self.start] + self.text.encode() + source[self.end :]
 
+    def after(self, source: bytes) -> str:
+        """The mutated line."""
+        mutated, first = self.applied(source), source.rfind(b"\n", 0, self.start) + 1
+        end = mutated.find(b"\n", self.start + len(self.text.encode()))
+        return mutated[first:end].decode()
+
+    def equivalent(self, source: bytes) -> str:
+        """Why it does the same as the original, if that is known."""
+        if self.part == "_UntilClose" and self.text == "pass" and self.end - self.start == 16:
+            return "only declares the attribute, which is set before it is read"
+        after = self.after(source)
+        return next((why for part, why in EQUIVALENT if part in after), "")
+
     def shown(self, source: bytes) -> str:
         """The line before and after."""
-        mutated, first = self.applied(source), source.rfind(b"\n", 0, self.start) + 1
+        first, after = source.rfind(b"\n", 0, self.start) + 1, self.after(source)
         before = source[first : source.find(b"\n", self.end)].decode()
-        after = mutated[first : mutated.find(b"\n", self.start + len(self.text.encode()))].decode()
         place = f"{self.file}:{self.line} {self.part} ({self.what})"
         return f"{place}\n    - {before.strip()}\n    + {after.strip()}"
 
@@ -197,7 +229,9 @@ class Maker:
 
     def Assign(self, node: ast.Assign) -> bool | None:
         names = [getattr(target, "id", "") for target in node.targets]
-        if names[0] in ("why", "hint", "missing", "shown", "place", "__slots__"):
+        if names[0] in ("why", "hint", "missing", "place", "__slots__"):
+            return False
+        if "_shown(" in self.text(node.value):  # a text for a message, too
             return False
         self.put(node, "pass", "statement left out")
         return None
@@ -326,7 +360,7 @@ class Maker:
 
 
 def mutants() -> list[Mutant]:
-    return [mutant for file in PARTS for mutant in Maker(file).make() if parses(mutant)]
+    return [mutant for file in PARTS for mutant in Maker(file).make()]
 
 
 def parses(mutant: Mutant) -> bool:
@@ -413,11 +447,13 @@ def run_child(tree: Path, wanted: list[str], seconds: float) -> dict[str, Any] |
 
 
 def copy_of_tree(folder: Path) -> Path:
-    tree = folder / f"tree{threading.get_ident()}"
+    """This thread's own, of what the tree was at first."""
+    first, tree = folder / "first", folder / f"tree{threading.get_ident()}"
+    if not first.exists():
+        left_out = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "extended")
+        shutil.copytree(ROOT, first, ignore=left_out)
     if not tree.exists():
-        shutil.copytree(
-            ROOT, tree, ignore=shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "extended")
-        )
+        shutil.copytree(first, tree)
     return tree
 
 
@@ -440,11 +476,13 @@ def modules_of_lines(kept: Path) -> dict[tuple[str, int], set[str]]:
 
 
 class Judge:
-    def __init__(self, folder: Path, kept: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, kept: Path, most: float) -> None:
+        self.folder, self.most = folder, most
+        self.sources = {file: (ROOT / file).read_bytes() for file in PARTS}
+        tree = copy_of_tree(folder)
         self.lines = modules_of_lines(kept)
         print("running the tests on the original ...", flush=True)
-        result = run_child(copy_of_tree(folder), [], 900)
+        result = run_child(tree, [], 900)
         assert result is not None, "the tests do not end"
         self.seconds: dict[str, float] = result["seconds"]
         # what fails on the original, too, proves nothing
@@ -454,22 +492,27 @@ class Judge:
 
     def tests(self, mutant: Mutant) -> list[str]:
         """Those of the modules that run its lines, what was written for it first."""
-        source = (ROOT / mutant.file).read_bytes()
-        last = mutant.line + source[mutant.start : mutant.end].count(b"\n")
+        last = mutant.line + self.sources[mutant.file][mutant.start : mutant.end].count(b"\n")
         lines = range(mutant.line, last + 1)
         modules = set().union(*(self.lines.get((mutant.file, line), ()) for line in lines))
-        names = [name for name in self.seconds if name.rsplit(".", 2)[0] in modules]
-        return sorted(
-            set(names) - self.broken,
-            key=lambda name: (f".{mutant.home}." not in name, self.seconds[name], name),
-        )
+        names = {name for name in self.seconds if name.rsplit(".", 2)[0] in modules} - self.broken
+        found: list[str] = []
+        total = 0.0
+        for name in sorted(names, key=lambda name: (self.away(mutant, name), self.seconds[name])):
+            total += self.seconds[name]
+            if total <= self.most or not self.away(mutant, name):
+                found.append(name)
+        return found
+
+    def away(self, mutant: Mutant, name: str) -> bool:
+        """Is the test from another module than the one that was written for this part?"""
+        return f".{mutant.home}." not in name and not name.startswith("tests.test_corners.")
 
     def __call__(self, mutant: Mutant) -> tuple[str, str]:
         """What became of it, and what says so."""
         names = self.tests(mutant)
         limit = 20 + 6 * sum(self.seconds[name] for name in names)
-        tree = copy_of_tree(self.folder)
-        original = (ROOT / mutant.file).read_bytes()
+        tree, original = copy_of_tree(self.folder), self.sources[mutant.file]
         (tree / mutant.file).write_bytes(mutant.applied(original))
         try:
             result = run_child(tree, names, limit)
@@ -477,11 +520,9 @@ class Judge:
             (tree / mutant.file).write_bytes(original)
         if result is None:
             return "too slow", f"{limit:.0f} s"
-        return (
-            ("killed", result["failed"][0])
-            if result["failed"]
-            else ("SURVIVED", f"{len(names)} tests")
-        )
+        if result["failed"]:
+            return "killed", result["failed"][0]
+        return "SURVIVED", f"{len(names)} tests"
 
 
 def main() -> None:
@@ -493,6 +534,12 @@ def main() -> None:
     options.add_argument("--all", action="store_true")
     options.add_argument("--only", help="file:part, such as sse.py:_interpret")
     options.add_argument("--number", type=int, nargs="+", help="these mutants alone")
+    options.add_argument(
+        "--most",
+        type=float,
+        default=sys.maxsize,
+        help="seconds of tests for each; the rest is left",
+    )
     options.add_argument("--workers", type=int, default=2)
     options.add_argument(
         "--data", type=Path, default=Path(tempfile.gettempdir()) / "which-tests-run-which-lines"
@@ -503,16 +550,17 @@ def main() -> None:
     if given.run:
         return run_tests(json.load(sys.stdin))
     numbered = list(enumerate(mutants()))
+    total = len(numbered)
     if given.only:
         numbered = [(n, m) for n, m in numbered if f"{m.file}:{m.part}" == given.only]
     if given.number:
         numbered = [(n, m) for n, m in numbered if n in given.number]
-    elif not given.all and len(numbered) > given.sample:
-        numbered = sorted(
-            random.Random(given.seed).sample(numbered, given.sample), key=lambda pair: pair[0]
-        )
+    elif not given.all:
+        random.Random(given.seed).shuffle(numbered)
+        good = ((n, mutant) for n, mutant in numbered if parses(mutant))
+        numbered = sorted(itertools.islice(good, given.sample), key=lambda pair: pair[0])
     sources = {file: (ROOT / file).read_bytes() for file in PARTS}
-    print(f"{len(numbered)} mutants of {len(mutants())}", flush=True)
+    print(f"{len(numbered)} mutants of {total}", flush=True)
     if given.list:
         for number, mutant in numbered:
             print(f"#{number} {mutant.shown(sources[mutant.file])}")
@@ -523,27 +571,31 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         concurrent.futures.ThreadPoolExecutor(given.workers) as workers,
     ):
-        judge = Judge(Path(folder), given.data)
+        judge = Judge(Path(folder), given.data, given.most)
         verdicts = {workers.submit(judge, mutant): (number, mutant) for number, mutant in numbered}
         for done in concurrent.futures.as_completed(verdicts):
             number, mutant = verdicts[done]
             verdict, why = done.result()
+            reason = mutant.equivalent(sources[mutant.file])
+            if verdict == "SURVIVED" and reason:
+                verdict, why = "equivalent", reason
             counts[mutant.home, verdict] += 1
-            if verdict == "SURVIVED" or given.number:
+            if verdict in ("SURVIVED", "equivalent") or given.number:
                 print(
                     f"#{number} {verdict} ({why}): {mutant.shown(sources[mutant.file])}", flush=True
                 )
     print(f"\n{len(numbered)} mutants in {time.monotonic() - began:.0f} s")
+    verdicts_known = ("killed", "too slow", "equivalent", "SURVIVED")
     for home in sorted({home for home, _ in counts}):
-        row = {verdict: counts[home, verdict] for verdict in ("killed", "too slow", "SURVIVED")}
-        print(
-            f"    {home.removeprefix('test_'):10}",
-            *(f"{verdict} {count:4}" for verdict, count in row.items()),
-        )
-    noticed = sum(count for (_, verdict), count in counts.items() if verdict != "SURVIVED")
-    print(
-        f"    noticed: {noticed} of {len(numbered)}, {100 * noticed / max(1, len(numbered)):.1f} %"
-    )
+        row = (f"{verdict} {counts[home, verdict]:4}" for verdict in verdicts_known)
+        print(f"    {home.removeprefix('test_'):10}", *row)
+    sums: collections.Counter[str] = collections.Counter()
+    for (_, verdict), count in counts.items():
+        sums[verdict] += count
+    noticed, others = sums["killed"] + sums["too slow"], sums["SURVIVED"]
+    share = 100 * noticed / max(1, noticed + others)
+    print(f"    noticed: {noticed} of {noticed + others} that differ, {share:.1f} %;", end=" ")
+    print(f"{100 * noticed / max(1, sums.total()):.1f} % of all")
     return None
 
 
