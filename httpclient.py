@@ -25,8 +25,17 @@ import select
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
-from errno import EAGAIN, EINPROGRESS, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, EWOULDBLOCK
-from errno import errorcode
+from errno import (
+    EAGAIN,
+    EINPROGRESS,
+    EINTR,
+    EMFILE,
+    ENFILE,
+    ENOBUFS,
+    ENOMEM,
+    EWOULDBLOCK,
+    errorcode,
+)
 from functools import partial
 from itertools import repeat
 from math import inf
@@ -1245,7 +1254,8 @@ def _from_handler(error: BaseException) -> bool:
         values = trace.tb_frame.f_locals
         given = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
         if code.co_flags & _VARARGS:
-            given.extend(values.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ()))
+            rest = values.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount])
+            given.extend(rest if isinstance(rest, tuple) else ())
         if isinstance(values, dict):  # before 3.13 a copy that would keep what it refers to
             values.clear()
         if any(value is before for value in given):
@@ -1265,7 +1275,7 @@ def _system_error(number: int) -> OSError:
 
 def _too_late(wire: Any) -> RequestTimeout:
     if wire.expires is None:
-        return RequestTimeout(f"silence for {wire.idle:.1f} seconds")
+        return RequestTimeout(f"silence for idle_timeout={wire.idle:g} seconds")
     return RequestTimeout("no answer in time (timeout)")
 
 
@@ -2173,7 +2183,7 @@ class Exchange:
         most, confined = self._max_redirects, self._uds is not None
         try:
             while True:
-                parser = await self._send(request, expires)
+                parser = await self._send(request, timeout, expires)
                 follow = request.redirected(parser.status_code, parser.headers, most, confined)
                 if follow is None:
                     break
@@ -2188,7 +2198,9 @@ class Exchange:
         self._parser, self._wire.expires, self._wire.idle = parser, None, self._idle
         return self._new_response(self, parser, request)
 
-    async def _send(self, request: Request, expires: float | None) -> ResponseParser:
+    async def _send(
+        self, request: Request, timeout: float | None, expires: float | None
+    ) -> ResponseParser:
         if self._application is not None:
             self._wire = self._stream = self._application(request)
             return await self._head(request.method)
@@ -2212,7 +2224,8 @@ class Exchange:
             if _from_handler(error):
                 raise
             if isinstance(error, RequestTimeout):
-                raise RequestTimeout(f"{route.name}: {error}") from error
+                late = f"{route.name}: no answer within timeout={timeout} seconds"
+                raise RequestTimeout(late) from error
             if type(error) in (ConnectError, ProtocolError) and route.proxy is not None:
                 # The same whether asked for http or https. What does not speak HTTP is no proxy,
                 # and to ask it again does not help.
@@ -2335,7 +2348,7 @@ def check(verify: Any, proxy: Any, uds: Any, *seconds: Any) -> None:
             limits = "seconds above 0, at most 1e6, or None for no limit"
             raise InvalidRequestError(f"timeout, idle_timeout are {limits}")
     if not isinstance(proxy, (str, type(None))):
-        raise TypeError("proxy is a string")
+        raise TypeError(f"proxy is a string such as 'http://host:3128', not {type(proxy).__name__}")
     if not isinstance(uds, (str, os.PathLike, type(None))):
         raise TypeError("uds is a string or a path")
     if uds is not None and not hasattr(socket, "AF_UNIX"):
@@ -2383,8 +2396,10 @@ async def _request(
 
         if content is not None:
             raise TypeError("json or content, not both")
-        # In ASCII, which can carry all that json() ever returned: lone surrogates, too.
-        content = dumps(json, allow_nan=False, separators=(",", ":"))
+        try:  # in ASCII, which can carry all that json() ever returned: lone surrogates, too
+            content = dumps(json, allow_nan=False, separators=(",", ":"))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise TypeError(f"json= cannot be encoded: {error}") from None
     if params and isinstance(url, str):
         url = _with_params(url, params)
     check(verify, proxy, uds, timeout, idle_timeout)
@@ -2792,13 +2807,15 @@ class _ASGIWire:
             if self.closed:
                 raise self._error or _Closed
             self.check()
+            if due == ("http.response.start",):
+                raise RuntimeError("the application returned without an answer")
             raise BodyError("the application ended before its answer was complete")
         if message["type"] not in due:
             raise RuntimeError(f"the application sent {message['type']!r} where {due[0]!r} is due")
         return message
 
     def _expire(self) -> None:
-        silence = f"silence for {self.idle} seconds"
+        silence = f"silence for idle_timeout={self.idle} seconds"
         late = "no answer in time (timeout)"
         self._error = RequestTimeout(silence if self.expires is None else late)
         self.interrupt()

@@ -22,7 +22,14 @@ import sys
 import time
 from collections import namedtuple
 from collections.abc import (
-    AsyncIterable, AsyncIterator, Callable, Collection, Generator, Iterable, Iterator, Mapping,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
 )  # fmt: skip
 from functools import cache, partial
 from itertools import chain
@@ -622,6 +629,16 @@ def _without_end(line: str) -> str:
     return line
 
 
+def _as_bytes(chunk: Any) -> bytes:
+    """A copy, for who fed it may use its memory again."""
+    if isinstance(chunk, str):
+        return chunk.encode("utf-8", "surrogatepass")
+    try:
+        return bytes(memoryview(chunk))
+    except TypeError:
+        raise TypeError(f"a piece is bytes or str, not {type(chunk).__name__}") from None
+
+
 def _sliced(chunk: bytes) -> Iterator[bytes]:
     return (chunk[start : start + _PIECE] for start in range(0, len(chunk), _PIECE))
 
@@ -643,7 +660,12 @@ class SSEParser:
         max_event_size: int | None = _MAX_EVENT_SIZE,
         on_comment: Callable[[str], object] | None = None,
     ) -> None:
-        self._limit = sys.maxsize if max_event_size is None else max_event_size
+        classes, test, wanted = _CHECKS["max_event_size"]
+        if not (isinstance(max_event_size, classes) and test(max_event_size)):
+            raise (ValueError if isinstance(max_event_size, classes) else TypeError)(
+                f"max_event_size is {wanted}, not {max_event_size!r:.60}"
+            )
+        self._limit: Any = sys.maxsize if max_event_size is None else max_event_size
         self._on_comment = on_comment
         self._stream = _Stream(last_event_id)
         self._items: Iterator[Any] = _interpret(self._stream, self._limit, on_comment is not None)
@@ -695,9 +717,7 @@ class SSEParser:
         if self._stream.error is not None:
             raise self._stream.error
         if chunk.__class__ is not bytes:
-            chunk = (
-                chunk.encode("utf-8", "surrogatepass") if isinstance(chunk, str) else bytes(chunk)
-            )
+            chunk = _as_bytes(chunk)
         events: list[SSEEvent] = []
         for piece in (chunk,) if len(chunk) <= _PIECE else _sliced(chunk):
             if self._push(piece):
@@ -843,8 +863,7 @@ class _Source:
     def _take(self, item: Any) -> None:
         """A piece, or a line by itself."""
         if self._kind is SSEParser:
-            chunk = item.encode("utf-8", "surrogatepass") if isinstance(item, str) else bytes(item)
-            self._rest = _sliced(chunk)
+            self._rest = _sliced(_as_bytes(item))
         else:
             self._kind = self._kind or (bytes if isinstance(item, bytes) else str)
             self._parser._stream.text = _line(self._kind, item) + "\n"
@@ -853,7 +872,7 @@ class _Source:
 def _line(kind: Any, item: Any) -> str:
     """An item as a line without its end. Raises what is wrong with it."""
     if not isinstance(item, kind):
-        raise TypeError(f"lines are {kind.__name__} like the first one, not {type(item).__name__}")
+        raise TypeError(f"lines are {kind.__name__}, as the first, not {type(item).__name__}")
     line: str = item.decode("utf-8", "replace") if isinstance(item, bytes) else item
     return _without_end(line)
 
@@ -1070,30 +1089,45 @@ async def _refused(pieces: Any, refusal: Callable[..., SSEError]) -> AsyncIterat
 _SOCKETS = ("raw.connection.sock", "connection.sock", "raw._fp.fp.raw._sock", "_fp.fp.raw._sock",
             "fp.raw._sock")  # fmt: skip
 
-# Errors of a lost connection or a broken body that are no `OSError`, by package and class. What
-# derives from one of `_NO_DROPS`, too, is an error of the caller's, which comes again each time.
-_DROPS = {
-    ("httpx", "TransportError"), ("httpx", "DecodingError"),
-    ("httpx2", "TransportError"), ("httpx2", "DecodingError"),
-    ("aiohttp", "ClientError"), ("urllib3", "HTTPError"), ("urllib3_future", "HTTPError"),
-    ("http", "HTTPException"), ("zlib", "error"),
-}  # fmt: skip
-_NO_DROPS = {"UnsupportedProtocol", "LocalProtocolError", "TooManyRedirects", "ValueError",
-             "InvalidURL", "NonHttpUrlClientError"}  # fmt: skip
+# Errors by package and class: of a lost connection or a broken body, though no `OSError`; and
+# what is no drop though it derives from one: the caller's mistakes, too many redirects, and what
+# a hook of his makes of a status. These come again each time, so they reach the caller.
+_DROPS = set(
+    "httpx.TransportError httpx.DecodingError httpx2.TransportError httpx2.DecodingError "
+    "aiohttp.ClientError urllib3.HTTPError urllib3_future.HTTPError http.HTTPException "
+    "zlib.error builtins.OSError builtins.EOFError".split()
+)
+_NO_DROPS = set(
+    "httpx.UnsupportedProtocol httpx.LocalProtocolError httpx2.UnsupportedProtocol "
+    "httpx2.LocalProtocolError requests.HTTPError requests.TooManyRedirects niquests.HTTPError "
+    "niquests.TooManyRedirects aiohttp.ClientResponseError aiohttp.NonHttpUrlClientError "
+    "urllib.HTTPError http.InvalidURL builtins.ValueError builtins.TypeError".split()
+)
 
 
 _Facts = namedtuple("_Facts", "status_code reason headers url route")
+_LIBRARIES = "requests, niquests, httpx, httpx2, urllib3, aiohttp, http.client or httpclient"
 
 
 def _facts(response: Any) -> _Facts:
-    """Who an answer of any library is, in one library's words; the headers have `items()`."""
-    status = getattr(response, "status_code", None)
+    """What an answer of any library says before its body, in the words of most of them; the
+    headers have `items()`. `TypeError` if it is no answer.
+    """
+    status = getattr(response, "status_code", None) or getattr(response, "status", None)
+    if not isinstance(status, int):
+        kind = type(response).__name__
+        raise TypeError(f"an open answer of {_LIBRARIES} is needed, not {kind}")
     reason = getattr(response, "reason_phrase", None) or getattr(response, "reason", None) or ""
-    url, route = getattr(response, "url", None) or "", getattr(response, "route", "")
-    return _Facts(
-        response.status if status is None else status,  # aiohttp, urllib3, http.client
-        str(reason), response.headers, str(url), route if isinstance(route, str) else "",
-    )  # fmt: skip
+    url = getattr(response, "url", None) or ""  # none in http.client
+    route = getattr(response, "route", "")  # httpclient's, who tells of redirects and a proxy
+    route = route if isinstance(route, str) else ""
+    return _Facts(status, str(reason), response.headers, str(url), route)
+
+
+def _kept(response: Any) -> list[bytes]:
+    """The body of an answer that was read to its end before: it is kept in the answer."""
+    kept = [getattr(response, name, None) for name in ("_content", "_body")]
+    return [body for body in kept if isinstance(body, bytes)]
 
 
 def _pieces(response: Any) -> Iterator[bytes]:
@@ -1102,10 +1136,13 @@ def _pieces(response: Any) -> Iterator[bytes]:
     Not through `iter_content()` of requests, which waits for a full block or, without chunks, for
     the end of the body. Raises `TypeError` for what is no answer that is open and blocks.
     """
+    stream = getattr(response, "stream", None)
+    if hasattr(stream, "__aiter__") and not hasattr(stream, "__iter__"):  # httpx's, awaited
+        raise TypeError("an answer of an asynchronous client is for AsyncEventSource")
     if hasattr(response, "iter_bytes"):  # httpx, httpclient, what transport= asks for
         return filter(None, response.iter_bytes())
-    if getattr(response, "_content_consumed", False):  # requests, niquests: it was read before
-        return response.iter_content(_PIECE)  # type: ignore[no-any-return]
+    if kept := _kept(response):
+        return filter(None, kept)
     raw = getattr(response, "raw", response)
     if hasattr(raw, "read_chunked"):
         read = _urllib3_reader(raw)
@@ -1114,7 +1151,7 @@ def _pieces(response: Any) -> Iterator[bytes]:
         read = _decoded(_framed(raw), coding.strip().lower())
     else:
         kind = f"{type(response).__module__}.{type(response).__name__}"
-        raise TypeError(f"{kind} is no open answer of a blocking library that is known here")
+        raise TypeError(f"{kind} is no open answer of a library that blocks: {_LIBRARIES}")
     return iter(read, b"")
 
 
@@ -1199,16 +1236,29 @@ class _AsyncReads:
 
 def _apieces(response: Any) -> AsyncIterator[bytes]:
     """`_pieces` for the libraries that are awaited. A piece may be empty."""
+    stream = getattr(response, "stream", None)
+    if hasattr(stream, "__iter__") and not hasattr(stream, "__aiter__"):  # httpx's, which blocks
+        raise TypeError("an answer of a client that blocks is for EventSource")
     if hasattr(response, "aiter_bytes"):  # httpx, httpclient, what transport= asks for
         return aiter(response.aiter_bytes())
+    if kept := _kept(response):
+        return _AsyncReads(_kept_reader(kept))
     raw = getattr(response, "raw", None)
-    if hasattr(raw, "read_chunked"):  # niquests; asked first, for its `content` is a coroutine
+    if hasattr(raw, "read_chunked") and not _is_plain_function(getattr(raw, "read1", None)):
+        # niquests; asked first, for its `content` is a coroutine
         return _AsyncReads(_niquests_reader(raw))
     content = getattr(response, "content", None)
     if hasattr(content, "readany"):
         return _AsyncReads(_aiohttp_reader(content))
     kind = f"{type(response).__module__}.{type(response).__name__}"
-    raise TypeError(f"{kind} is no open answer of an asynchronous library that is known here")
+    raise TypeError(f"{kind} is no open answer of a library that is awaited: {_LIBRARIES}")
+
+
+def _kept_reader(kept: list[bytes]) -> Callable[[], Any]:
+    async def read() -> bytes:
+        return kept.pop() if kept else b""
+
+    return read
 
 
 def _niquests_reader(raw: Any) -> Callable[[], Any]:
@@ -1238,7 +1288,9 @@ def _aiohttp_reader(content: Any) -> Callable[[], Any]:
 
 
 def _socket_of(response: Any) -> Any:
-    """The socket under a blocking library's answer, `None` if it has none."""
+    """The socket under a blocking library's answer, `None` if it has none, or gave it back."""
+    if getattr(response, "is_closed", False):  # httpx, whose pool may have lent it to another
+        return None
     stream = getattr(response, "extensions", {}).get("network_stream")  # httpx
     sock: Any = stream and stream.get_extra_info("socket")
     for path in _SOCKETS:
@@ -1310,20 +1362,22 @@ def _chain(error: BaseException, context: bool = False) -> list[BaseException]:
 
 def _is_drop(error: BaseException | None) -> bool:
     """Was the connection lost, or not made, in any library? `None`, a clean end, is a drop, too."""
-    if error is None:
+    if error is None or _is_certificate(error):
         return True
-    if isinstance(error, SSEError):
-        return False
-    kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
-    if any(name in _NO_DROPS for _, name in kinds):
-        return False
-    return isinstance(error, (OSError, EOFError)) or not kinds.isdisjoint(_DROPS)
+    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
+    return not isinstance(error, SSEError) and bool(kinds & _DROPS and not kinds & _NO_DROPS)
+
+
+def _is_certificate(error: BaseException) -> bool:
+    """Was a certificate not accepted, in any library?"""
+    return any(hasattr(cause, "verify_code") for cause in _chain(error))
 
 
 def _is_final(error: BaseException | None) -> bool:
-    """Would another attempt meet it again: a certificate, say, in any library, or no HTTP?"""
-    chain = [] if error is None else _chain(error)
-    return any(hasattr(e, "verify_code") or getattr(e, "fatal", False) for e in chain)
+    """Would another attempt meet it again? `fatal` is what `httpclient` says of its errors."""
+    if error is None:
+        return False
+    return _is_certificate(error) or any(getattr(cause, "fatal", 0) for cause in _chain(error))
 
 
 # --- the options ---------------------------------------------------------------------------------
@@ -1353,7 +1407,13 @@ _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
     "max_retries": ((int,), lambda n: n >= -1, "a whole number: -1 (no limit), 0 (never) or more"),
     "last_event_id": ((str,), lambda text: not set(text) & set("\r\n\0"), "a string of one line"),
     "method": _TEXT,
-    "until": _HOOK,
+    "until": (
+        (object,),
+        _HOOK[1],
+        'a plain function of an event, such as lambda event: event.data == "[DONE]"',
+    ),
+    "reconnect": ((int, type(None)), lambda wish: True, "True, False, or None for GET alone"),
+    "follow_redirects": ((int,), lambda wish: True, "True or False"),
     "retry_on_status": (
         (Collection,),
         lambda statuses: all(isinstance(status, int) for status in statuses),
@@ -1381,7 +1441,14 @@ _FOREIGN_OPTIONS = {
     "allow_redirects": "follow_redirects=",
     "session": "transport=",
     "client": "transport=",
-    "stream": "nothing: the answer is always streamed",
+    "files": "content= with a body that is encoded already",
+    "ssl": "verify= with an ssl.SSLContext",
+    "retries": "max_retries=",
+    "max_connect_retry": "max_retries=",
+    "reconnection_time": "retry_interval= in ms",
+    "initial_retry_delay": "retry_interval= in ms",
+    "latest_event_id": "last_event_id=",
+    "stream": "leave it out, for the answer is always streamed",
 }
 
 
@@ -1412,8 +1479,10 @@ class _Options:
         if given["json"] is not None:
             from json import dumps
 
-            # in ASCII, because what json.loads() has returned may hold half of an emoji
-            content = dumps(given["json"], allow_nan=False, separators=(",", ":"))
+            try:  # in ASCII, because what json.loads() has returned may hold half of an emoji
+                content = dumps(given["json"], allow_nan=False, separators=(",", ":"))
+            except (TypeError, ValueError, RecursionError) as error:
+                raise TypeError(f"json= cannot be encoded: {error}") from None
         if isinstance(content, str):
             content = content.encode()
         elif content is not None:
@@ -1433,15 +1502,12 @@ class _Options:
         self, last_event_id: str, headers: Any, params: Any
     ) -> tuple[str, str, list[tuple[str, str]], Any]:
         """Method, URL, header lines and body of an attempt, with what its callables have made."""
-        merged = [
-            ("Accept", "text/event-stream"),
-            ("Cache-Control", "no-cache"),
-            ("Accept-Encoding", "identity"),
-        ]
+        merged = [("Accept", "text/event-stream"), ("Cache-Control", "no-cache")]
+        merged.append(("Accept-Encoding", "identity"))
         if self.json is not None:
             merged.append(("Content-Type", "application/json"))
         if headers is not None:
-            lines = list(headers.items() if hasattr(headers, "items") else _pairs(headers))
+            lines = _pairs("headers", headers)
             given = {str(name).lower() for name, _ in lines}
             merged = [line for line in merged if line[0].lower() not in given] + lines
         if last_event_id:
@@ -1450,32 +1516,28 @@ class _Options:
                 _log("warning", "the last event ID %s and is not sent", why)
             else:
                 merged = [line for line in merged if line[0].lower() != "last-event-id"]
-                merged.append(
-                    ("Last-Event-ID", last_event_id.encode().decode("latin-1"))
-                )  # its UTF-8
+                utf8 = last_event_id.encode().decode("latin-1")
+                merged.append(("Last-Event-ID", utf8))
         url = self.url.strip(" ")
         if params:
             from urllib.parse import urlencode
 
-            pairs = params.items() if hasattr(params, "items") else params
-            query = urlencode(
-                [(name, value) for name, value in pairs if value is not None], doseq=True
-            )
+            pairs = [pair for pair in _pairs("params", params) if pair[1] is not None]
+            query = urlencode(pairs, doseq=True)
             url, hash, fragment = url.partition("#")
             url += (("&" if "?" in url else "?") + query if query else "") + hash + fragment
         return self.method, url, merged, self.content
 
 
-def _pairs(headers: Any) -> list[tuple[str, str]]:
+def _pairs(name: str, option: Any) -> list[tuple[str, Any]]:
     try:
-        pairs = [(name, value) for name, value in headers] if not isinstance(headers, str) else None
+        pairs = option.items() if hasattr(option, "items") else option
+        if isinstance(option, str):
+            raise TypeError
+        return [(name, value) for name, value in pairs]
     except (TypeError, ValueError):
-        pairs = None
-    if pairs is None:
-        raise TypeError(
-            "headers are a mapping, pairs of name and value, or a callable returning one of them"
-        )
-    return pairs
+        what = "a mapping, pairs of name and value, or a callable that returns one of them"
+        raise TypeError(f"{name} are {what}") from None
 
 
 _LONGEST_ID = 8192  # bytes; servers answer 431 to much longer header lines, on every attempt
@@ -1590,7 +1652,7 @@ def _from_handler(error: BaseException) -> BaseException | None:
                 given = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
                 if code.co_flags & 0x04:  # CO_VARARGS
                     rest = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
-                    given.extend(values.get(rest, ()))
+                    given.extend(values[rest] if isinstance(values.get(rest), tuple) else ())
                 if isinstance(values, dict):  # before 3.13 a copy that would keep what it refers to
                     values.clear()
                 if any(value is before for value in given):
@@ -1772,16 +1834,20 @@ class _Foreign:
 
     def interrupt(self) -> None:
         self.closed = True
-        if self._response is not None and not (self._inside and _wake_reader(self._response)):
+        response = self._response
+        if response is not None and not (self._inside and _wake_reader(response)):
             self._close()
 
     def _close(self) -> None:
+        response = self._response
         try:
-            self._response.close()
+            if response is not None:
+                response.close()
         except Exception as error:  # it helps nobody, and must not hide what else there is to say
             if _from_handler(error) is not None:
                 raise
             _log("debug", "closing failed: %s", _cause(error))
+        self._response = None
 
     async def release(self) -> None:
         self.interrupt()
@@ -1809,7 +1875,7 @@ class _AsyncForeign:
             step.close()
             raise TypeError("a synchronous transport is for connect")
         self._response = response = await self._within(
-            timeout, lambda: _awaited(step), "no answer within timeout:"
+            timeout, lambda: step, "no answer within timeout:"
         )
         self._pieces = _apieces(response)
         return response
@@ -1852,8 +1918,9 @@ class _AsyncForeign:
     def interrupt(self) -> None:
         if not self.closed:  # a second cancel breaks what the libraries do because of the first
             self.closed = True
-            if self._step is not None:
-                self._step.cancel()
+            step = self._step
+            if step is not None and not step.get_loop().is_closed():
+                step.cancel()
 
     async def release(self) -> None:
         """Give the connection back, once, whoever is cancelled meanwhile and how often."""
@@ -1886,11 +1953,6 @@ class _AsyncForeign:
                 if _from_handler(error) is not None:
                     raise
                 _log("debug", "closing failed: %s", _cause(error))
-
-
-async def _awaited(awaitable: Any) -> Any:
-    """A coroutine of anything that can be awaited."""
-    return await awaitable
 
 
 async def _finished(task: Any, seconds: float) -> None:
@@ -2057,7 +2119,7 @@ class _Client(Generic[_Made, _Transport]):
         if transport is None:
             _httpclient().check(verify, proxy, uds)
         elif not (verify is True and proxy is None and uds is None):
-            raise TypeError("verify, proxy, uds: set in transport")
+            raise TypeError("with transport= set verify, proxy and uds on that client instead")
         else:
             try:
                 options.transport = _httpclient().transport_of(transport, self._asynchronous)
@@ -2220,7 +2282,7 @@ class _Client(Generic[_Made, _Transport]):
             self._attempt.end = error
 
     def _is_whole(self, attempt: _Attempt) -> bool:
-        """May a connection stay although a step was broken off? Within `with`, if nothing is lost."""
+        """May the connection of a step broken off stay? Within `with`, if nothing of it is lost."""
         if self._reconnection.opened is None or not (self._inside or not self._options.reconnect):
             return False
         parser: Any = attempt.parser

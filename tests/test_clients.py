@@ -292,7 +292,7 @@ class Resuming(World):
 
     def test_silence_is_a_drop(self) -> None:
         scripts = silent, stream(EVENT, end="open"), NO_CONTENT
-        with Server(*scripts) as server, self.connect(server.url, timeout=0.1, idle_timeout=0.1) as client:
+        with Server(*scripts) as server, self.connect(server.url, timeout=0.4, idle_timeout=0.4) as client:
             self.assertEqual(len(list(client)), 1)
             self.assertEqual(client.waits, [3.0, 3.0])
 

@@ -757,12 +757,12 @@ class Timeouts(World):
         def script(conn: Connection) -> None:
             conn.send(head(CHUNKED))
             for byte in b"data: x\n\n":
-                never.wait(0.05)
+                never.wait(0.07)
                 conn.send(chunk(bytes([byte])))
             conn.send(b"0\r\n\r\n")
 
         with Server(script) as server:
-            self.assertEqual(self.fetch(server.url, timeout=0.2, idle_timeout=10.0).data, ["x"])
+            self.assertEqual(self.fetch(server.url, timeout=0.4, idle_timeout=10.0).data, ["x"])
 
     def test_no_limit(self) -> None:
         never = threading.Event()

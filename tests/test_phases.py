@@ -20,13 +20,13 @@ class Phases(World):
 
         def script(conn: Connection) -> None:
             conn.send(head("Transfer-Encoding: chunked"))
-            never.wait(0.2)  # longer than the limit that must not be in force any more
+            never.wait(0.4)  # longer than the limit that must not be in force any more
             conn.send(chunk("data: late\n\n"))
             conn.stall()
 
         for idle_timeout in (None, 30.0):
             with self.subTest(idle_timeout=idle_timeout), Server(script) as server:
-                options = {"timeout": 0.1, "idle_timeout": idle_timeout, "max_retries": 0}
+                options = {"timeout": 0.3, "idle_timeout": idle_timeout, "max_retries": 0}
                 with self.connect(server.url, **options) as client:
                     self.assertEqual(next(client).data, "late")
 

@@ -1,4 +1,6 @@
-"""The rules for wait, count and give-up, on the object that holds them: no socket, and a clock of the test's."""
+"""The rules for wait, count and give-up, on the object that holds them: without a socket, and with
+a clock of the test's.
+"""
 
 from __future__ import annotations
 
@@ -125,9 +127,20 @@ class RetryAfter(Rules):
 
     def test_seconds(self) -> None:
         for value, wait in {
-            "5": 5.0, "0": 3.0, "2": 3.0, "007": 7.0, "3600": 3600.0, "3601": 3600.0, "9" * 5000: 3600.0,
-            "-5": 3.0, "+5": 3.0, "1.5": 3.0, "٥": 3.0, "": 3.0, "soon": 3.0,
-        }.items():  # fmt: skip
+            "5": 5.0,
+            "0": 3.0,
+            "2": 3.0,
+            "007": 7.0,
+            "3600": 3600.0,
+            "3601": 3600.0,
+            "9" * 5000: 3600.0,
+            "-5": 3.0,
+            "+5": 3.0,
+            "1.5": 3.0,
+            "٥": 3.0,
+            "": 3.0,
+            "soon": 3.0,
+        }.items():
             with self.subTest(value[:9]):
                 self.assertEqual(self.after(value), wait)
 
@@ -218,9 +231,15 @@ class Counts(Rules):
 class GivingUp(Rules):
     def test_what_is_tried_again(self) -> None:
         for error in (
-            None, LOST, TimeoutError(), EOFError(), OSError(24, "Too many open files"), ConnectionRefusedError(),
-            sse._Silence("silence"), sse._Ours("headers were cancelled"),
-        ):  # fmt: skip
+            None,
+            LOST,
+            TimeoutError(),
+            EOFError(),
+            OSError(24, "Too many open files"),
+            ConnectionRefusedError(),
+            sse._Silence("silence"),
+            sse._Ours("headers were cancelled"),
+        ):
             with self.subTest(repr(error)):
                 self.given()
                 self.assertEqual(self.failed(error), 3.0)
@@ -238,9 +257,18 @@ class GivingUp(Rules):
         fatal = ConnectionError("no HTTP")
         fatal.fatal = True  # type: ignore[attr-defined]
         for error in (
-            status(404), status(503), SSEContentTypeError("http://a/", "text/html"), sse.SSEEventTooLargeError(1),
-            Certificate(), deep, fatal, OSError(Certificate()), ValueError(), RuntimeError(), SSEConnectionError("", 0, None),
-        ):  # fmt: skip
+            status(404),
+            status(503),
+            SSEContentTypeError("http://a/", "text/html"),
+            sse.SSEEventTooLargeError(1),
+            Certificate(),
+            deep,
+            fatal,
+            OSError(Certificate()),
+            ValueError(),
+            RuntimeError(),
+            SSEConnectionError("", 0, None),
+        ):
             with self.subTest(repr(error)):
                 self.given()
                 self.assertIsNone(self.failed(error))

@@ -103,7 +103,10 @@ class Ended(World):
         def getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
             if host == "service.test" and not asked:
                 asked.append(host)
-                client.reconnect()
+                if is_async(self):  # whose names are resolved in a thread
+                    self.loop.call_soon_threadsafe(client.reconnect)  # type: ignore[attr-defined]
+                else:
+                    client.reconnect()
             return resolve("127.0.0.1" if host == "service.test" else host, *args, **options)
 
         asked: list[str] = []

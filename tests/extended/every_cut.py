@@ -2,14 +2,16 @@
 
     python tests/extended/every_cut.py [--step N] [--only plain|tls] [--workers N]
 
-The conversation: a redirect, a head, a chunked gzip body with every kind of field, a drop, and the same again for the
-rest of the events, up to a 204. A relay on TCP lets so many bytes of one connection through (over TLS: of its
-records, from the handshake on) and then cuts, resets, half-closes it or falls silent. All that follows is served well.
+The conversation: a redirect, a head, a chunked gzip body with every kind of field, a drop, and the
+same again for the rest of the events, up to a 204. A relay on TCP lets so many bytes of one
+connection through (over TLS: of its records, from the handshake on) and then cuts, resets,
+half-closes it or falls silent. All that follows is served well.
 
-With reconnection, each event comes once, whole and in order, whatever was broken off. Without, what came is the
-beginning of that; an answer that was not complete raises `SSEConnectionError`, with the cause and the right place to
-resume, and one that was ends quietly. Nothing hangs, nothing is left behind. `--step 1` is the whole, about ten
-minutes on two cores; test_every_cut.py does a part of it in CI.
+With reconnection, each event comes once, whole and in order, whatever was broken off. Without,
+what came is the beginning of that; an answer that was not complete raises `SSEConnectionError`,
+with the cause and the right place to resume, and one that was ends quietly. Nothing hangs, nothing
+is left behind. `--step 1` is the whole, about half an hour on two cores; test_every_cut.py does a
+part of it in CI.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ from tests.worlds import HastyAsyncSSEClient, HastySSEClient
 WAYS = ("cut", "reset", "half-close", "stall")
 SILENCE = 0.05  # seconds that a client waits for what does not come
 
-# The events, in blocks that each leave another last event ID: what a server looks for to go on there.
+# The events, in blocks that each leave another last event ID, by which a server goes on there.
 
 BLOCKS: list[tuple[str, str]] = [  # the ID in force behind the block, and its text
     ("1", ": a comment\nid: 1\ndata: the first\n\n"),
@@ -67,7 +69,9 @@ IDS = [last_id for last_id, _ in BLOCKS]
 
 
 def pieces(first: int, end: int) -> Iterator[bytes]:
-    """Those blocks as a gzip stream, each flushed and in a chunk of its own: sizes in any form, with extensions."""
+    """Those blocks as a gzip stream, each flushed and in a chunk of its own: sizes in any form,
+    with extensions.
+    """
     compressed = io.BytesIO()
     with gzip.GzipFile(fileobj=compressed, mode="wb", mtime=0) as file:
         for number in range(first, end):
@@ -87,7 +91,7 @@ END = b"0\r\nTrailer: x\r\n\r\n"
 
 
 def serve(conn: Connection) -> None:
-    """One connection: a redirect, or the blocks after the last event ID, or, behind the last, 204."""
+    """Answer with a redirect, the blocks after the last event ID, or, behind the last, 204."""
     last_id = conn.request.header("Last-Event-ID")
     first = IDS.index(last_id) + 1 if last_id else 0
     if conn.request.target == "/":
@@ -101,7 +105,9 @@ def serve(conn: Connection) -> None:
 
 
 class Relay:
-    """Stands before a server. Of the `broken`-th connection it lets `most` bytes through to the client."""
+    """Stands before a server. Of the `broken`-th connection it lets `most` bytes through to the
+    client.
+    """
 
     def __init__(self, port: int, way: str, broken: int, most: int) -> None:
         self.target, self.way, self.broken, self.most = ("127.0.0.1", port), way, broken, most
@@ -125,7 +131,9 @@ class Relay:
                 return
             client, _ = self.listener.accept()
             self.sizes.append(0)
-            thread = threading.Thread(target=self._pass, args=(client, len(self.sizes) - 1), daemon=True)
+            thread = threading.Thread(
+                target=self._pass, args=(client, len(self.sizes) - 1), daemon=True
+            )
             self.threads.append(thread)
             thread.start()
 
@@ -150,7 +158,7 @@ class Relay:
                     left -= len(data) if left > 0 else 0
                     if not data:
                         if number == self.broken:
-                            left = 0  # shorter than told, by the signature in a handshake: break it here
+                            left = 0  # shorter than told, as signatures are: break it here
                         else:
                             return
             if self.way == "reset":
@@ -176,7 +184,13 @@ class Job:
 
 def follow(job: Job, url: str) -> tuple[list[SSEEvent], BaseException | None, str]:
     """The events, what ended them, and the last event ID."""
-    options: dict[str, Any] = {"verify": CA, "proxy": "", "retry_interval": 0, "idle_timeout": None, "timeout": None}
+    options: dict[str, Any] = {
+        "verify": CA,
+        "proxy": "",
+        "retry_interval": 0,
+        "idle_timeout": None,
+        "timeout": None,
+    }
     if job.way == "stall":
         options["timeout"], options["idle_timeout"] = 10 * SILENCE, SILENCE
     if not job.again:
@@ -208,7 +222,9 @@ def follow(job: Job, url: str) -> tuple[list[SSEEvent], BaseException | None, st
 
 
 def converse(job: Job, broken: int, most: int) -> tuple[list[int], str]:
-    """One conversation, and what of it was wrong. Returns the bytes of its connections and the outcome."""
+    """One conversation, and what of it was wrong. Returns the bytes of its connections and the
+    outcome.
+    """
     with Server(serve, tls=job.tls, repeat=True) as server:
         relay = Relay(server.port, job.way, broken, most)
         try:
@@ -229,11 +245,16 @@ def converse(job: Job, broken: int, most: int) -> tuple[list[int], str]:
     assert isinstance(error.last_error, OSError), repr(error.last_error)
     assert error.last_event_id == last_id, (error.last_event_id, last_id)
     assert error.delivered == len(events), (error.delivered, len(events))
-    place = IDS.index(last_id) + 1 if last_id else 0  # what will be asked for is just what was not delivered
+    place = (
+        IDS.index(last_id) + 1 if last_id else 0
+    )  # what will be asked for is just what was not delivered
     rest = sse.SSEParser(last_id).feed("".join(text for _, text in BLOCKS[place:]))
     assert [*events, *rest] == EVENTS, (last_id, len(events))
-    if not job.tls and broken == 1 and job.way != "reset":  # by which the system may drop what arrived before
-        # With the last chunk the body is complete, if an end follows; trailers may follow a silence.
+    if (
+        not job.tls and broken == 1 and job.way != "reset"
+    ):  # by which the system may drop what arrived before
+        # With the last chunk the body is complete, if an end follows; trailers may follow a
+        # silence.
         body = [*pieces(0, len(BLOCKS)), END if job.way == "stall" else END[:3]]
         assert most < len(HEAD) + sum(map(len, body)), "an error, though the body was complete"
         whole = sum(len(HEAD) + sum(map(len, body[: n + 1])) <= most for n in range(len(BLOCKS)))
@@ -259,7 +280,9 @@ def work(job: Job) -> tuple[collections.Counter[str], list[str]]:
         try:
             outcomes[converse(job, broken, most)[1]] += 1
         except Exception as error:
-            wrong.append(f"{job.way} after byte {most} of connection {broken}, {job!r:.60}: {error!r}")
+            wrong.append(
+                f"{job.way} after byte {most} of connection {broken}, {job!r:.60}: {error!r}"
+            )
     faulthandler.cancel_dump_traceback_later()
     gc.collect()
     if open_files() != before:
@@ -277,7 +300,9 @@ def jobs(step: int, layers: tuple[bool, ...] = (False, True), size: int = 200) -
     for tls in layers:
         for again in (True, False):
             whole = converse(Job(False, tls, "cut", again, ()), 9, 0)[0]
-            places = [(n, most) for n, total in enumerate(whole[:4]) for most in range(1, total + 1)]
+            places = [
+                (n, most) for n, total in enumerate(whole[:4]) for most in range(1, total + 1)
+            ]
             for asynchronous in (False, True):
                 for way in WAYS:
                     shift += 1
@@ -287,7 +312,9 @@ def jobs(step: int, layers: tuple[bool, ...] = (False, True), size: int = 200) -
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--step", type=int, default=1, help="only every N-th place")
     options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options.add_argument("--only", choices=("plain", "tls"))
@@ -301,16 +328,20 @@ def main() -> None:
         for done in concurrent.futures.as_completed(waiting):
             job = waiting[done]
             outcomes, wrong = done.result()
-            title = f"{'async' if job.asynchronous else 'sync':5} {'TLS' if job.tls else 'plain':5} {job.way}"
+            world, layer = "async" if job.asynchronous else "sync", "TLS" if job.tls else "plain"
+            title = f"{world:5} {layer:5} {job.way}"
             counts[title, job.again] += outcomes
             failures += wrong
             for text in wrong:
                 print("WRONG:", text, flush=True)
-    for (title, again), outcomes in sorted(counts.items(), key=lambda pair: (pair[0][1], pair[0][0])):
+    for (title, again), outcomes in sorted(
+        counts.items(), key=lambda pair: (pair[0][1], pair[0][0])
+    ):
         told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
         print(f"{title:22} {'reconnecting' if again else 'once':12} {told}")
     total = sum(sum(outcomes.values()) for outcomes in counts.values())
-    print(f"{total + len(failures)} conversations in {time.monotonic() - began:.0f} s, {len(failures)} wrong")
+    seconds, wrong_ones = time.monotonic() - began, len(failures)
+    print(f"{total + wrong_ones} conversations in {seconds:.0f} s, {wrong_ones} wrong")
     sys.exit(bool(failures))
 
 

@@ -1,4 +1,5 @@
-"""Interruptions at every place: a signal wherever Python runs handlers, a cancellation at every step.
+"""Interruptions at every place: a signal wherever Python runs handlers, a cancellation before
+every callback of the event loop.
 
 Whole scenarios run again and again (connect, read, drop, wait, reconnect, to the end), and each
 time they are interrupted at another place. The caller takes what comes out of the call and goes on
@@ -7,6 +8,7 @@ may be left behind, and nothing may hang.
 
     python -m tests.extended.interruptions                        # all places, once and twice
     python -m tests.extended.interruptions --stride 50 tls proxy  # some places of two scenarios
+    python -m tests.extended.interruptions cancellations          # of one kind; the other: signals
 
 **Signals.** Python runs handlers after calls, at jumps back and when a function begins. A trace
 function sets a signal pending before the n-th instruction, by an operation behind which nothing is
@@ -218,7 +220,9 @@ def nothing_left() -> Iterator[list[str]]:
             return
         if len(where) > 1 and "unclosed <socket" in text:
             return  # a plain request was interrupted, and then what it did because of that
-        unseen.append(f"{seen.exc_type.__name__}: {seen.exc_value} in {getattr(seen, 'object', '')!r}")
+        unseen.append(
+            f"{seen.exc_type.__name__}: {seen.exc_value} in {getattr(seen, 'object', '')!r}"
+        )
 
     before = set(os.listdir("/proc/self/fd")), set(threading.enumerate())
     faulthandler.dump_traceback_later(PATIENCE, exit=True)
@@ -293,7 +297,9 @@ class Signals:
     def handler(self, signum: int, frame: Any) -> None:
         error = self.make()
         self.raised.append(error)
-        where = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno} {frame.f_code.co_name}"
+        where = (
+            f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno} {frame.f_code.co_name}"
+        )
         self.where.append(where)
         if len(self.raised) < len(self.places):
             self._resume(frame)
@@ -368,7 +374,9 @@ def _watch_instructions() -> None:
         if monitoring.get_tool(Signals.TOOL) is None:
             monitoring.use_tool_id(Signals.TOOL, "interruptions")
         for code in [
-            found for thing in gc.get_objects() if isinstance(thing, types.FunctionType)
+            found
+            for thing in gc.get_objects()
+            if isinstance(thing, types.FunctionType)
             for found in _functions(thing.__code__)
         ]:
             if _is_traced(code):
@@ -515,7 +523,7 @@ def cancelled(
         try:
             with cancellations:
                 loop.run_until_complete(main())
-            left = [key for key in loop._selector.get_map().values()]  # type: ignore[attr-defined]
+            left = list(loop._selector.get_map().values())  # type: ignore[attr-defined]
         finally:
             loop.close()
     if len(left) > 1:  # one is the loop's own
@@ -577,17 +585,13 @@ def points(
                     yield f"{name}: {place}", run
 
 
-def failures(
-    urls: dict[str, str], only: list[str], stride: int, start: int = 0
-) -> Iterator[tuple[str, str]]:
-    """Runs them; place and failure of each, which is "" if there is none."""
-    for name, run in points(urls, only, stride, start):
-        try:
-            run()
-        except Exception as error:
-            yield name, f"{type(error).__name__}: {error}"
-        else:
-            yield name, ""
+def failed(run: Callable[[], Any]) -> str:
+    """What is wrong with a run; "" if nothing is."""
+    try:
+        run()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def main() -> int:
@@ -607,7 +611,8 @@ def main() -> int:
     gc.collect()
     gc.freeze()  # what is here before need not be looked at after each run
     with server() as urls:
-        for name, failure in failures(urls, options.only, options.stride, options.start):
+        for name, run in points(urls, options.only, options.stride, options.start):
+            failure = failed(run)
             scenario, _, place = name.partition(":")
             count[f"{scenario} {place.split()[0].rstrip('s')}"] += 1
             if failure:

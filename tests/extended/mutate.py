@@ -1,16 +1,17 @@
 """Would the plain tests notice if the code broke? Mutation testing, small and deterministic:
 
-    python tests/extended/mutate.py --sample 150 --seed 1      # so many mutants, drawn by chance but repeatably
-    python tests/extended/mutate.py --all                      # every mutant: many hours
-    python tests/extended/mutate.py --only 'sse.py:_interpret' # those of one function or class
-    python tests/extended/mutate.py --number 17 1204           # these, with the tests that fail
+    python tests/extended/mutate.py --sample 150 --seed 1    # so many, drawn, but repeatably
+    python tests/extended/mutate.py --all                    # every mutant: many hours
+    python tests/extended/mutate.py --only sse.py:_interpret # those of one function or class
+    python tests/extended/mutate.py --number 17 1204         # these, with the tests that fail
 
-A mutant is the code with one small fault: a comparison turned or its boundary moved, a constant changed, `and` for
-`or`, a condition negated, another thing returned, a statement left out, arguments swapped, a call left out, a
-quantifier of a pattern changed. Texts of messages, docstrings and annotations are left as they are. The tests that
-run its line (known from coverage, once) are held against it, in a copy of the tree: the quickest first, up to the
-first that fails. A mutant that no test fails on has survived: either it does the same as the original, or a test is
-missing. One that takes many times as long as the original has been noticed, too; these are counted apart.
+A mutant is the code with one small fault: a comparison turned or its boundary moved, a constant
+changed, `and` for `or`, a condition negated, another thing returned, a statement left out,
+arguments swapped, a call left out, a quantifier of a pattern changed. Texts of messages, docstrings
+and annotations are left as they are. The tests that run its line (known from coverage, once) are
+held against it, in a copy of the tree: the quickest first, up to the first that fails. A mutant
+that no test fails on has survived: either it does the same as the original, or a test is missing.
+One that takes many times as long as the original has been noticed, too; these are counted apart.
 
 Needs `coverage`, and about a second a mutant that is noticed.
 """
@@ -34,23 +35,24 @@ import tempfile
 import threading
 import time
 import unittest
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
-# What is mutated, by file: classes, functions, methods, and patterns beside them. The modules named first have the
-# tests that were written for it.
+# What is mutated, by file: classes, functions, methods, and patterns beside them. The modules named
+# first have the tests that were written for it.
 PARTS: dict[str, list[tuple[str, str]]] = {
     "sse.py": [
-        ("_HEAD _Stream _interpret _join _refuse _size _has_break _without_end _sliced SSEParser", "test_parser"),
+        ("_HEAD _Stream _interpret _join _refuse _size _has_break _without_end _sliced SSEParser",
+         "test_parser"),
         ("_Reconnection _retry_after _date _is_drop _is_final", "test_retries"),
     ],
     "httpclient.py": [
-        ("_STATUS_LINE _FIELD_LINE _FOLD _HEAD_END _CHUNK_LINE _parse_fields _listed ResponseParser _Head"
-         " _UntilClose _Length _Chunked _chunk_size _Decoder", "test_framing"),
+        ("_STATUS_LINE _FIELD_LINE _FOLD _HEAD_END _CHUNK_LINE _parse_fields _listed"
+         " ResponseParser _Head _UntilClose _Length _Chunked _chunk_size _Decoder", "test_framing"),
         ("Request.redirected Request._location", "test_redirects"),
         ("_Route _proxy _proxy_for _variable _matches _port", "test_proxies"),
     ],
@@ -76,23 +78,31 @@ class Mutant:
         mutated, first = self.applied(source), source.rfind(b"\n", 0, self.start) + 1
         before = source[first : source.find(b"\n", self.end)].decode()
         after = mutated[first : mutated.find(b"\n", self.start + len(self.text.encode()))].decode()
-        return f"{self.file}:{self.line} {self.part} ({self.what})\n    - {before.strip()}\n    + {after.strip()}"
+        place = f"{self.file}:{self.line} {self.part} ({self.what})"
+        return f"{place}\n    - {before.strip()}\n    + {after.strip()}"
 
 
 # Making mutants
 
 TURNED: dict[type[ast.cmpop], list[str]] = {
     ast.Lt: ["<=", ">="], ast.LtE: ["<", ">"], ast.Gt: [">=", "<="], ast.GtE: [">", "<"],
-    ast.Eq: ["!="], ast.NotEq: ["=="], ast.Is: ["is not"], ast.IsNot: ["is"], ast.In: ["not in"], ast.NotIn: ["in"],
+    ast.Eq: ["!="], ast.NotEq: ["=="], ast.Is: ["is not"], ast.IsNot: ["is"],
+    ast.In: ["not in"], ast.NotIn: ["in"],
+}  # fmt: skip
+WRITTEN: dict[type[ast.cmpop], str] = {
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in",
 }  # fmt: skip
 OPERATORS: dict[type[ast.operator], tuple[str, str]] = {
-    ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "+"), ast.Div: ("/", "*"), ast.FloorDiv: ("//", "*"),
+    ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "+"), ast.Div: ("/", "*"),
+    ast.FloorDiv: ("//", "*"),
     ast.Pow: ("**", "*"), ast.Mod: ("%", "*"), ast.BitAnd: ("&", "|"), ast.BitOr: ("|", "&"),
 }  # fmt: skip
 OTHER_NAMES = {
     "min": "max", "max": "min", "any": "all", "all": "any", "find": "rfind", "rfind": "find",
-    "startswith": "endswith", "endswith": "startswith", "removeprefix": "removesuffix", "removesuffix": "removeprefix",
-    "partition": "rpartition", "lower": "upper", "append": "count", "setdefault": "get", "fullmatch": "match",
+    "startswith": "endswith", "endswith": "startswith", "removeprefix": "removesuffix",
+    "removesuffix": "removeprefix", "partition": "rpartition", "lower": "upper", "append": "count",
+    "setdefault": "get", "fullmatch": "match",
 }  # fmt: skip
 LEFT_OUT = "strip lstrip rstrip lower upper removeprefix removesuffix sorted abs".split()
 
@@ -129,7 +139,9 @@ class Maker:
         """The operator that stands between two operands."""
         start, end = self.span(left)[1], self.span(right)[0]
         gap = self.source[start:end].decode()
-        found = re.search(rf"(?<![\w*/]){re.escape(old)}(?![\w*/=])" if old[0] in "*/" else re.escape(old), gap)
+        found = re.search(
+            rf"(?<![\w*/]){re.escape(old)}(?![\w*/=])" if old[0] in "*/" else re.escape(old), gap
+        )
         assert found, (old, gap)
         line = self.source.count(b"\n", 0, start) + 1
         self.between(start + found.start(), start + found.end(), line, new, what)
@@ -160,7 +172,9 @@ class Maker:
         text = self.source[start:end].decode()
         for found in re.finditer(r"(?<=[\])\w. ])[*+?](?![*+?])", text):
             other = {"*": "+", "+": "*", "?": ""}[found[0]]
-            self.between(start + found.start(), start + found.end(), literal.lineno, other, "quantifier")
+            self.between(
+                start + found.start(), start + found.end(), literal.lineno, other, "quantifier"
+            )
 
     def visit(self, node: Any) -> None:
         method = getattr(self, type(node).__name__, None)
@@ -218,7 +232,9 @@ class Maker:
         self.put(node, "continue", "continue for break")
 
     def Return(self, node: ast.Return) -> None:
-        if node.value is not None and not (isinstance(node.value, ast.Constant) and node.value.value is None):
+        if node.value is not None and not (
+            isinstance(node.value, ast.Constant) and node.value.value is None
+        ):
             self.put(node.value, "None", "return")
 
     def condition(self, test: ast.expr) -> None:
@@ -242,7 +258,7 @@ class Maker:
 
     def BoolOp(self, node: ast.BoolOp) -> None:
         old, new = ("and", "or") if isinstance(node.op, ast.And) else ("or", "and")
-        for left, right in zip(node.values, node.values[1:]):
+        for left, right in pairwise(node.values):
             self.operator(left, right, old, new, "and/or")
             if len(node.values) == 2:
                 self.put(node, f"({self.text(left)})", "half of a condition")
@@ -250,11 +266,9 @@ class Maker:
 
     def Compare(self, node: ast.Compare) -> None:
         left = node.left
-        for op, right in zip(node.ops, node.comparators):
-            old = {"IsNot": "is not", "NotIn": "not in", "Is": "is", "In": "in", "Eq": "==", "NotEq": "!=", "Lt": "<",
-                   "LtE": "<=", "Gt": ">", "GtE": ">="}[type(op).__name__]  # fmt: skip
+        for op, right in zip(node.ops, node.comparators, strict=True):
             for new in TURNED[type(op)]:
-                self.operator(left, right, old, new, "comparison")
+                self.operator(left, right, WRITTEN[type(op)], new, "comparison")
             left = right
 
     def BinOp(self, node: ast.BinOp) -> None:
@@ -271,7 +285,9 @@ class Maker:
             if value:
                 self.put(node, str(value - 1), "constant")
         elif isinstance(value, (str, bytes)):
-            self.put(node, repr(value + "X" if isinstance(value, str) else value + b"X"), "constant")
+            self.put(
+                node, repr(value + "X" if isinstance(value, str) else value + b"X"), "constant"
+            )
             if value:
                 self.put(node, repr(value[:0]), "constant")
 
@@ -282,14 +298,24 @@ class Maker:
 
     def Call(self, node: ast.Call) -> None:
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        if len(node.args) > 1 and not any(isinstance(argument, ast.Starred) for argument in node.args):
+        if len(node.args) > 1 and not any(
+            isinstance(argument, ast.Starred) for argument in node.args
+        ):
             first, second = node.args[:2]
             swapped = f"{self.text(second)}, {self.text(first)}"
-            self.between(self.span(first)[0], self.span(second)[1], first.lineno, swapped, "arguments swapped")
+            self.between(
+                self.span(first)[0],
+                self.span(second)[1],
+                first.lineno,
+                swapped,
+                "arguments swapped",
+            )
         if name in OTHER_NAMES:
             end = self.span(node.func)[1]
             start = end - len(name.encode())
-            self.between(start, end, node.func.end_lineno or 0, OTHER_NAMES[name], "another function")
+            self.between(
+                start, end, node.func.end_lineno or 0, OTHER_NAMES[name], "another function"
+            )
         if name in LEFT_OUT:
             inner = node.func.value if isinstance(node.func, ast.Attribute) else node.args[0]
             self.put(node, self.text(inner), "call left out")
@@ -338,7 +364,9 @@ def run_tests(wanted: list[str]) -> None:
     """Runs tests in this order, all if none is named, and prints what came of it."""
     sys.path.insert(0, os.getcwd())
     loader = unittest.defaultTestLoader
-    tests = loader.loadTestsFromNames(wanted) if wanted else loader.discover("tests", top_level_dir=".")
+    tests = (
+        loader.loadTestsFromNames(wanted) if wanted else loader.discover("tests", top_level_dir=".")
+    )
     with open(os.devnull, "w") as nowhere:
         runner = unittest.TextTestRunner(stream=nowhere, resultclass=Timed, failfast=bool(wanted))
         result: Any = runner.run(tests)
@@ -357,7 +385,8 @@ def run_child(tree: Path, wanted: list[str], seconds: float) -> dict[str, Any] |
 
     command = [sys.executable, "-W", "error::ResourceWarning", __file__, "--run"]
     child = subprocess.Popen(
-        command, cwd=tree, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        command, cwd=tree, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, preexec_fn=limited,
     )  # fmt: skip
     try:
@@ -386,65 +415,54 @@ def run_child(tree: Path, wanted: list[str], seconds: float) -> dict[str, Any] |
 def copy_of_tree(folder: Path) -> Path:
     tree = folder / f"tree{threading.get_ident()}"
     if not tree.exists():
-        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "extended"))
+        shutil.copytree(
+            ROOT, tree, ignore=shutil.ignore_patterns(".git", "__pycache__", ".*_cache", "extended")
+        )
     return tree
 
 
-def all_tests(suite: Any) -> Iterator[Any]:
-    for test in suite:
-        if isinstance(test, unittest.TestSuite):
-            yield from all_tests(test)
-        else:
-            yield test
-
-
-def tests_of_lines(kept: Path) -> dict[tuple[str, int], set[str]]:
-    """By file and line the tests that run it."""
+def modules_of_lines(kept: Path) -> dict[tuple[str, int], set[str]]:
+    """By file and line the test modules that run it."""
     import coverage
 
-    if not list(kept.glob("data*")):
+    if not (kept / "data").exists():
         print("measuring which tests run which lines ...", flush=True)
-        command = [sys.executable, str(ROOT / "tests/extended/covered.py"), "--plain", "--keep", str(kept)]
+        program = str(ROOT / "tests/extended/covered.py")
+        command = [sys.executable, program, "--plain", "--keep", str(kept)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    sys.path.insert(0, str(ROOT))
-    ids = collections.defaultdict(set)  # by what coverage calls a test: the function
-    os.chdir(ROOT)
-    for test in all_tests(unittest.defaultTestLoader.discover("tests", top_level_dir=".")):
-        function = getattr(type(test), test.id().rpartition(".")[2], None)
-        if function is not None:
-            ids[f"{function.__module__}.{function.__qualname__}"].add(test.id())
     data = coverage.CoverageData(str(kept / "data"))
     data.read()
     found: dict[tuple[str, int], set[str]] = collections.defaultdict(set)
     for path in data.measured_files():
         for line, contexts in data.contexts_by_lineno(path).items():
-            for context in contexts:
-                found[Path(path).name, line] |= ids.get(context, set())
+            found[Path(path).name, line] |= {f"tests.{context}" for context in contexts}
     return found
 
 
 class Judge:
     def __init__(self, folder: Path, kept: Path) -> None:
         self.folder = folder
-        self.lines = tests_of_lines(kept)
+        self.lines = modules_of_lines(kept)
         print("running the tests on the original ...", flush=True)
         result = run_child(copy_of_tree(folder), [], 900)
         assert result is not None, "the tests do not end"
         self.seconds: dict[str, float] = result["seconds"]
-        self.broken = set(result["failed"])  # fail on the original, too: prove nothing
+        # what fails on the original, too, proves nothing
+        self.broken = {name.partition(" ")[0] for name in result["failed"]}
         if self.broken:
             print("fail on the original:", *sorted(self.broken), sep="\n    ", flush=True)
 
     def tests(self, mutant: Mutant) -> list[str]:
-        found = set(self.lines.get((mutant.file, mutant.line), ()))
+        """Those of the modules that run its lines, what was written for it first."""
         source = (ROOT / mutant.file).read_bytes()
         last = mutant.line + source[mutant.start : mutant.end].count(b"\n")
-        for line in range(mutant.line, last + 1):
-            found |= self.lines.get((mutant.file, line), set())
-        if not found or mutant.part.isupper():  # a pattern, or a line that only a process runs
-            found = set(self.seconds)
-        known = [name for name in found - self.broken if name in self.seconds]
-        return sorted(known, key=lambda name: (f".{mutant.home}." not in name, self.seconds[name], name))
+        lines = range(mutant.line, last + 1)
+        modules = set().union(*(self.lines.get((mutant.file, line), ()) for line in lines))
+        names = [name for name in self.seconds if name.rsplit(".", 2)[0] in modules]
+        return sorted(
+            set(names) - self.broken,
+            key=lambda name: (f".{mutant.home}." not in name, self.seconds[name], name),
+        )
 
     def __call__(self, mutant: Mutant) -> tuple[str, str]:
         """What became of it, and what says so."""
@@ -459,18 +477,26 @@ class Judge:
             (tree / mutant.file).write_bytes(original)
         if result is None:
             return "too slow", f"{limit:.0f} s"
-        return ("killed", result["failed"][0]) if result["failed"] else ("SURVIVED", f"{len(names)} tests")
+        return (
+            ("killed", result["failed"][0])
+            if result["failed"]
+            else ("SURVIVED", f"{len(names)} tests")
+        )
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--sample", type=int, default=150)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--all", action="store_true")
     options.add_argument("--only", help="file:part, such as sse.py:_interpret")
     options.add_argument("--number", type=int, nargs="+", help="these mutants alone")
     options.add_argument("--workers", type=int, default=2)
-    options.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "which-tests-run-which-lines")
+    options.add_argument(
+        "--data", type=Path, default=Path(tempfile.gettempdir()) / "which-tests-run-which-lines"
+    )
     options.add_argument("--list", action="store_true", help="only print the mutants")
     options.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
     given = options.parse_args()
@@ -481,8 +507,10 @@ def main() -> None:
         numbered = [(n, m) for n, m in numbered if f"{m.file}:{m.part}" == given.only]
     if given.number:
         numbered = [(n, m) for n, m in numbered if n in given.number]
-    elif not (given.all or given.only) or given.only and len(numbered) > given.sample and not given.all:
-        numbered = sorted(random.Random(given.seed).sample(numbered, given.sample), key=lambda pair: pair[0])
+    elif not given.all and len(numbered) > given.sample:
+        numbered = sorted(
+            random.Random(given.seed).sample(numbered, given.sample), key=lambda pair: pair[0]
+        )
     sources = {file: (ROOT / file).read_bytes() for file in PARTS}
     print(f"{len(numbered)} mutants of {len(mutants())}", flush=True)
     if given.list:
@@ -491,7 +519,10 @@ def main() -> None:
         return None
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(given.workers) as workers:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        concurrent.futures.ThreadPoolExecutor(given.workers) as workers,
+    ):
         judge = Judge(Path(folder), given.data)
         verdicts = {workers.submit(judge, mutant): (number, mutant) for number, mutant in numbered}
         for done in concurrent.futures.as_completed(verdicts):
@@ -499,13 +530,20 @@ def main() -> None:
             verdict, why = done.result()
             counts[mutant.home, verdict] += 1
             if verdict == "SURVIVED" or given.number:
-                print(f"#{number} {verdict} ({why}): {mutant.shown(sources[mutant.file])}", flush=True)
+                print(
+                    f"#{number} {verdict} ({why}): {mutant.shown(sources[mutant.file])}", flush=True
+                )
     print(f"\n{len(numbered)} mutants in {time.monotonic() - began:.0f} s")
     for home in sorted({home for home, _ in counts}):
         row = {verdict: counts[home, verdict] for verdict in ("killed", "too slow", "SURVIVED")}
-        print(f"    {home.removeprefix('test_'):10}", *(f"{verdict} {count:4}" for verdict, count in row.items()))
+        print(
+            f"    {home.removeprefix('test_'):10}",
+            *(f"{verdict} {count:4}" for verdict, count in row.items()),
+        )
     noticed = sum(count for (_, verdict), count in counts.items() if verdict != "SURVIVED")
-    print(f"    noticed: {noticed} of {len(numbered)}, {100 * noticed / max(1, len(numbered)):.1f} %")
+    print(
+        f"    noticed: {noticed} of {len(numbered)}, {100 * noticed / max(1, len(numbered)):.1f} %"
+    )
     return None
 
 

@@ -1,4 +1,6 @@
-"""A part of every_cut.py: other places for each way of breaking off, in both worlds, plain and over TLS."""
+"""A part of every_cut.py: other places for each way of breaking off, in both worlds, plain and over
+TLS.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,12 @@ from every_cut import WAYS, Job, jobs, work
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_broken_off_anywhere(tls: bool, world: str) -> None:
-    chosen = [job for job in jobs(211 if tls else 23, (tls,)) if job.asynchronous == (world == "async")]
-    assert {(job.way, job.again) for job in chosen} == {(way, again) for way in WAYS for again in (True, False)}
+    chosen = [
+        job for job in jobs(211 if tls else 23, (tls,)) if job.asynchronous == (world == "async")
+    ]
+    assert {(job.way, job.again) for job in chosen} == {
+        (way, again) for way in WAYS for again in (True, False)
+    }
     counts: Counter[str] = Counter()
     # in a process of its own, whose warnings are errors and whose descriptors are counted
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:

@@ -1,0 +1,790 @@
+"""The caller's interruptions, and the system's, as the clients meet them.
+
+What the wires make of them is in test_wires.py; every place and every step one by one in
+extended/interruptions.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import gc
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import textwrap
+import threading
+import unittest
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import httpclient
+import sse
+from sse import SSEConnectionError
+from tests.server import (
+    CA,
+    CHUNKED,
+    NO_CONTENT,
+    Connection,
+    Server,
+    answer,
+    chunk,
+    head,
+    silent,
+    stream,
+    unanswered_port,
+)
+from tests.test_wires import forked
+from tests.worlds import AsyncWorld, SyncWorld, World, in_both_worlds, is_async
+
+LINUX = sys.platform == "linux"
+X = "id: 1\ndata: x\n\n"
+
+
+class Deadline(TimeoutError):
+    """What a handler raises to limit the time of something."""
+
+
+def unfinished_error(conn: Connection) -> None:
+    conn.send(head(CHUNKED, status="500 Oh", type="text/plain"), chunk("What happened is"))
+    conn.stall()
+
+
+def cut_short(conn: Connection) -> None:
+    conn.send(head(CHUNKED), chunk("retry: 3600000\n\n"))
+    conn.cut()
+
+
+@contextlib.contextmanager
+def phases(asynchronous: bool) -> Iterator[dict[str, tuple[str, dict[str, Any]]]]:
+    """Everything that a step of a client may wait for: URL and options, by name."""
+    with contextlib.ExitStack() as stack:
+
+        def served(script: Any, **options: Any) -> Server:
+            return stack.enter_context(Server(script, repeat=True, **options))
+
+        mute = served(silent, read=False)
+        deaf = served(lambda conn: conn.wait("never"), read=False)
+        listening = served(silent)
+        secure = served(silent, tls=True)
+        quiet = served(stream(X, end="open"))
+        post = {"method": "POST", "content": b"x" * 20_000_000}
+        known: dict[str, tuple[str, dict[str, Any]]] = {
+            "connect of a proxy": ("https://a.test/", {"proxy": mute.url}),
+            "handshake": (f"https://{mute.authority}/", {"verify": CA}),
+            "sending": (deaf.url, {"reconnect": True, **post}),
+            "head": (listening.url, {}),
+            "head over TLS": (secure.url, {"verify": CA}),
+            "body of an error": (served(unfinished_error).url, {}),
+            "reading": (quiet.url, {}),
+            "reading over TLS": (served(stream(X, end="open"), tls=True).url, {"verify": CA}),
+            "waiting": (served(cut_short).url, {}),
+            "head behind transport=": (listening.url, {"transport": plain(asynchronous)}),
+            "reading behind transport=": (quiet.url, {"transport": plain(asynchronous)}),
+        }
+        if LINUX:  # other systems do not leave a full backlog unanswered
+            known["connecting"] = (
+                f"http://127.0.0.1:{stack.enter_context(unanswered_port())}/",
+                {},
+            )
+        if asynchronous:
+            known["in-process"] = ("http://a/", {"transport": httpclient.ASGITransport(endless)})
+            known["making headers"] = (quiet.url, {"headers": never_made})
+        yield known
+
+
+async def endless(scope: Any, receive: Any, send: Any) -> None:
+    lines = [(b"content-type", b"text/event-stream")]
+    await send({"type": "http.response.start", "status": 200, "headers": lines})
+    await send({"type": "http.response.body", "body": X.encode(), "more_body": True})
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def never_made() -> Any:
+    await asyncio.Event().wait()
+
+
+def plain(asynchronous: bool) -> Callable[..., Any]:
+    """A transport of the user's."""
+
+    def send(method: str, url: str, *, headers: Any, content: Any, timeout: Any) -> Any:
+        return httpclient.get(url, headers=headers, timeout=timeout, stream=True)
+
+    async def asend(method: str, url: str, *, headers: Any, content: Any, timeout: Any) -> Any:
+        return await httpclient.async_get(url, headers=headers, timeout=timeout, stream=True)
+
+    return asend if asynchronous else send
+
+
+@unittest.skipUnless(hasattr(signal, "setitimer"), "there are no timers with signals here")
+class Signals(SyncWorld):
+    """What a handler raises comes out of the call that it interrupts, as it is."""
+
+    @contextlib.contextmanager
+    def alarm(self, handler: Callable[..., Any], seconds: float = 0.05) -> Iterator[None]:
+        before = signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    def test_in_each_phase(self) -> None:
+        with phases(False) as known:
+            for name, (url, options) in known.items():
+                for error in (Deadline("mine"), LookupError("mine"), KeyboardInterrupt()):
+                    error.__traceback__ = error.__context__ = None
+
+                    def handler(signum: int, frame: Any, error: Any = error) -> None:
+                        raise error
+
+                    with self.subTest(name, error=error):
+                        client = self.connect(url, hasty=False, **options)
+                        try:
+                            with self.alarm(handler), self.assertRaises(type(error)) as caught:
+                                list(client)
+                            self.assertIs(caught.exception, error)
+                            self.assertNotEqual(client.state, "closed")
+                        finally:
+                            client.close()
+                        self.assertEqual(list(client), [])
+
+    def test_a_handler_that_closes_and_exits(self) -> None:
+        with phases(False) as known:
+            for name, (url, options) in known.items():
+                with self.subTest(name):
+                    client = self.connect(url, hasty=False, **options)
+
+                    def handler(signum: int, frame: Any, client: Any = client) -> None:
+                        client.close()
+                        sys.exit(7)
+
+                    with self.alarm(handler), self.assertRaises(SystemExit) as caught:
+                        list(client)
+                    self.assertEqual(caught.exception.code, 7)
+                    self.assertEqual(client.state, "closed")
+
+    def test_a_deadline_that_was_dealt_with_is_not_raised_again(self) -> None:
+        """What the caller is handling when he asks for more is no interruption of that."""
+        drop = stream("data: x\n\n", end="cut")
+        for transport in (None, plain(False)):
+            with self.subTest(transport=transport), Server(drop, drop, NO_CONTENT) as server:
+                with self.connect(server.url, transport=transport) as client:
+                    try:
+                        signal_raised(Deadline("dealt with"))
+                    except Deadline:
+                        self.assertEqual([event.data for event in client], ["x", "x"])
+
+    def test_while_a_name_is_resolved(self) -> None:
+        def resolve(*args: Any, **options: Any) -> Any:
+            signal_raised(Deadline("mine"))
+
+        with mock.patch("socket.getaddrinfo", resolve):
+            client = self.connect("http://service.test/")
+            with self.assertRaisesRegex(Deadline, "mine"):
+                next(client)
+            client.close()
+
+    def test_a_post_is_not_sent_again(self) -> None:
+        """Neither when its answer was not awaited, nor when its failure was on the way."""
+        with Server(silent) as server:
+            client = self.connect(server.url, hasty=False, method="POST")
+            with self.alarm(lambda *_: signal_raised(Deadline())), self.assertRaises(Deadline):
+                next(client)
+            with self.assertRaisesRegex(SSEConnectionError, "the caller gave the attempt up"):
+                next(client)
+        with Server(stream(X, end="cut")) as server:
+            client = self.connect(server.url, method="POST")
+            next(client)
+            with mock.patch.object(sse._Reconnection, "failed", side_effect=KeyboardInterrupt):
+                with self.assertRaises(KeyboardInterrupt):
+                    next(client)
+            with self.assertRaisesRegex(SSEConnectionError, "cut short"):
+                next(client)
+
+    def test_in_the_callers_functions(self) -> None:
+        """Handed over is handed over, and only that: the event comes with the next step."""
+        for name in ("until", "on_comment", "on_open"):
+            broken: list[bool] = []
+
+            def function(value: Any, broken: list[bool] = broken) -> bool:
+                if not broken:
+                    broken.append(True)
+                    signal_raised(KeyboardInterrupt())
+                return False
+
+            first = stream(": hello\n\n" + X + "id: 2\ndata: y\n\n", end="open")
+            with self.subTest(name), Server(first, repeat=True) as server:
+                client = self.connect(server.url, **{name: function})
+                for inside in (False, True):
+                    broken.clear()
+                    with self.assertRaises(KeyboardInterrupt):
+                        client.__enter__() if not inside and name == "on_open" else next(client)
+                    self.assertEqual(client.last_event_id, "")
+                    self.assertEqual([next(client).id, next(client).id], ["1", "2"])
+                    client.close()
+                    client = self.connect(server.url, **{name: function})
+                    if name == "on_open":
+                        break
+                    broken.append(True)
+                    client.__enter__()
+                client.close()
+
+    def test_between_an_end_and_what_follows_from_it(self) -> None:
+        """The error of an answer is told, however often the client is kept from it."""
+        with Server(answer(status="404 Not Found"), repeat=True) as server:
+            client = self.connect(server.url)
+            for _ in range(3):
+                with mock.patch.object(sse._Reconnection, "failed", side_effect=KeyboardInterrupt):
+                    with self.assertRaises(KeyboardInterrupt):
+                        next(client)
+            with self.assertRaises(sse.SSEHTTPError):
+                next(client)
+            self.assertEqual(len(server.requests), 1)
+
+    def test_while_a_response_is_closed(self) -> None:
+        response = Response([X.encode()])
+        response.close = lambda: signal_raised(Deadline("mine"))  # type: ignore[method-assign]
+        client = self.connect("http://a/", transport=lambda *_, **__: response)
+        next(client)
+        with self.assertRaisesRegex(Deadline, "mine"):
+            next(client)
+        response.close = lambda: None  # type: ignore[method-assign]
+        client.close()
+
+
+def signal_raised(error: BaseException) -> None:
+    """Have a signal's handler raise it, here and now."""
+
+    def handler(signum: int, frame: Any) -> None:
+        raise error
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+class Response:
+    """Of another library, as a transport returns it."""
+
+    status_code, url, headers = 200, "http://a/", {"Content-Type": "text/event-stream"}
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces, self.closed = pieces, 0
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        yield from self.pieces
+
+    async def aiter_bytes(self) -> Any:
+        for piece in self.pieces:
+            yield piece
+        await asyncio.Event().wait()
+
+    def close(self) -> None:
+        self.closed += 1
+
+    async def aclose(self) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.closed += 1
+
+
+class Cancelled(AsyncWorld):
+    def test_in_each_phase(self) -> None:
+        """Whatever else is done in the same turn: who is cancelled ends cancelled."""
+        orders = ["cancel", "cancel close", "close cancel", "cancel reconnect", "reconnect cancel"]
+        with phases(True) as known:
+            for name, (url, options) in known.items():
+                for deeds in orders:
+                    for turns in (1, 3, 40):
+                        with self.subTest(name, deeds=deeds, turns=turns):
+                            ended = self.run_async(self.trial(url, options, turns, deeds.split()))
+                            self.assertEqual(ended, "cancelled")
+
+    async def trial(self, url: str, options: dict[str, Any], turns: int, deeds: list[str]) -> str:
+        """What becomes of a task that follows, to which this is done after some turns."""
+        client = sse.async_connect(url, **options)
+
+        async def follow() -> None:
+            async for _ in client:
+                pass
+
+        task, closing = asyncio.ensure_future(follow()), None
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for deed in deeds:
+            if deed == "close":
+                closing = asyncio.ensure_future(client.close())
+                await asyncio.sleep(0) if deeds[0] == "cancel" else None
+            else:
+                task.cancel() if deed == "cancel" else client.reconnect()
+        done, _ = await asyncio.wait([task], timeout=10.0)
+        await client.close()
+        if closing is not None:
+            await closing
+        if not done:
+            task.cancel()
+            return "hangs"
+        return "cancelled" if task.cancelled() else f"ended: {task.exception()!r}"
+
+    def test_while_a_name_is_resolved(self) -> None:
+        answered = threading.Event()
+
+        def resolve(*args: Any, **options: Any) -> Any:
+            answered.wait(20.0)
+            raise socket.gaierror(socket.EAI_NONAME, "not known")
+
+        with mock.patch("socket.getaddrinfo", resolve):
+            for deeds in (["cancel"], ["cancel", "close"], ["reconnect", "cancel"]):
+                trial = self.trial("http://service.test/", {}, 3, deeds)
+                self.assertEqual(self.run_async(trial), "cancelled")
+            answered.set()
+
+    def test_steps_that_are_given_up_wait_no_longer(self) -> None:
+        """A wait ends at a fixed moment, however short the steps of the caller."""
+
+        async def main(url: str) -> int:
+            steps = 0
+            async with sse.async_connect(url, retry_interval=150) as client:
+                while True:
+                    steps += 1
+                    try:
+                        event = await asyncio.wait_for(anext(client), 0.04)
+                    except asyncio.TimeoutError:
+                        continue
+                    if event.data == "y":
+                        return steps
+
+        with Server(stream(X, end="cut"), stream("data: y\n\n", end="open")) as server:
+            self.assertGreater(self.run_async(main(server.url)), 3)
+
+    def test_attempts_that_are_given_up_count(self) -> None:
+        async def main(url: str) -> None:
+            client = sse.async_connect(url, retry_interval=1, max_retries=2)
+            for _ in range(20):
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(anext(client), 0.15)
+
+        with Server(silent, repeat=True) as server:
+            with self.assertRaisesRegex(SSEConnectionError, "the caller gave the attempt up"):
+                self.run_async(main(server.url))
+            self.assertEqual(len(server.requests), 3)
+
+    def test_a_response_is_given_back_once(self) -> None:
+        """However often who gives it back is cancelled: once, twice, or in each turn."""
+
+        async def main(response: Response, cancels: int) -> None:
+            async def transport(*args: Any, **options: Any) -> Any:
+                return response
+
+            async with sse.async_connect("http://a/", transport=transport) as client:
+                await anext(client)
+
+        for cancels in (0, 1, 2, 3, 100):
+            response = Response([X.encode()])
+            with self.subTest(cancels=cancels):
+
+                async def run(response: Response = response, cancels: int = cancels) -> None:
+                    task = asyncio.ensure_future(main(response, cancels))
+                    for turn in range(100):
+                        await asyncio.sleep(0)
+                        if turn >= 4 and turn < 4 + cancels:
+                            task.cancel()
+                    await asyncio.wait([task])
+                    self.assertEqual(task.cancelled(), cancels > 0)
+
+                self.run_async(run())
+                self.assertEqual(response.closed, 1)
+
+    def test_headers_that_are_cancelled(self) -> None:
+        """By somebody else: the request is not sent without them."""
+
+        async def main(url: str) -> None:
+            refresh = asyncio.ensure_future(asyncio.Event().wait())
+
+            async def headers() -> Any:
+                await asyncio.shield(refresh)
+
+            asyncio.get_running_loop().call_later(0.02, refresh.cancel)
+            async with sse.async_connect(url, headers=headers, method="POST"):
+                pass
+
+        with Server() as server:
+            with self.assertRaisesRegex(SSEConnectionError, "was cancelled"):
+                self.run_async(main(server.url))
+            self.assertEqual(server.connections, [])
+
+    def test_reconnect_while_a_name_is_resolved(self) -> None:
+        """The old attempt is not waited for."""
+        answered, asked = threading.Event(), threading.Event()
+        resolve = socket.getaddrinfo
+
+        def slow(host: str, *args: Any, **options: Any) -> Any:
+            if asked.is_set():
+                return resolve("127.0.0.1", *args, **options)
+            asked.set()
+            answered.wait(20.0)
+            raise socket.gaierror(socket.EAI_NONAME, "not known")
+
+        async def main(port: int) -> None:
+            async with contextlib.AsyncExitStack() as stack:
+                client = sse.async_connect(f"http://service.test:{port}/", proxy="")
+                task = asyncio.ensure_future(stack.enter_async_context(client))
+                while not asked.is_set():
+                    await asyncio.sleep(0)
+                client.reconnect()
+                await asyncio.wait_for(task, 20.0)
+                answered.set()
+
+        with Server(stream(X, end="open")) as server, mock.patch("socket.getaddrinfo", slow):
+            self.run_async(main(server.port))
+
+
+class Closing(SyncWorld):
+    def test_a_response_that_comes_after_close(self) -> None:
+        """It was not there yet to be closed, so it is closed when it comes."""
+        response, sent, closed = Response([]), threading.Event(), threading.Event()
+
+        def transport(*args: Any, **options: Any) -> Any:
+            sent.set()
+            closed.wait(20.0)
+            return response
+
+        client = self.connect("http://a/", transport=transport)
+        thread = threading.Thread(target=lambda: self.assertEqual(list(client), []))
+        thread.start()
+        sent.wait(20.0)
+        client.close()
+        closed.set()
+        thread.join()
+        self.assertEqual(response.closed, 1)
+
+    def test_two_threads(self) -> None:
+        """The second is refused, also where the first one takes the short way."""
+        with Server(stream(X, end="open")) as server, self.connect(server.url) as client:
+            next(client)
+            thread = threading.Thread(target=lambda: self.assertEqual(list(client), []))
+            thread.start()
+            while not client._busy:
+                pass
+            with self.assertRaisesRegex(RuntimeError, "another task or thread"):
+                next(client)
+            client.close()
+            thread.join()
+
+    def test_reconnect_while_a_name_is_resolved(self) -> None:
+        """It cannot be interrupted, and when it ends the next attempt begins at once."""
+        resolve, client = socket.getaddrinfo, None
+
+        def failing(*args: Any, **options: Any) -> Any:
+            if len(asked) == 0:
+                asked.append(True)
+                client.reconnect()  # type: ignore[union-attr]
+                raise socket.gaierror(socket.EAI_NONAME, "not known")
+            return resolve("127.0.0.1", *args[1:], **options)
+
+        asked: list[bool] = []
+        with Server(stream(X, end="open")) as server, mock.patch("socket.getaddrinfo", failing):
+            url = f"http://service.test:{server.port}/"
+            client = self.connect(url, proxy="", max_retries=0)
+            with client:
+                self.assertEqual((next(client).data, client.waits), ("x", []))
+
+
+@in_both_worlds
+class Outages(World):
+    def test_headers_that_cannot_be_made(self) -> None:
+        """In the very outage that broke the stream; on the first attempt, too."""
+        made: list[int] = []
+
+        def headers() -> Any:
+            made.append(1)
+            if len(made) in (1, 3, 4):
+                raise ConnectionRefusedError(errno.ECONNREFUSED, "the token server is down")
+            return {"Authorization": f"token {len(made)}"}
+
+        told: list[Any] = []
+        scripts = stream(X, end="cut"), stream("data: y\n\n", end="open")
+        with Server(*scripts) as server:
+            options = {"on_error": lambda error, wait: told.append(type(error).__name__)}
+            with self.connect(server.url, headers=headers, **options) as client:
+                self.assertEqual([next(client).data, next(client).data], ["x", "y"])
+            self.assertEqual(told, ["ConnectionRefusedError", "BodyError", *told[:1], *told[:1]])
+            tokens = [request.header("authorization") for request in server.requests]
+            self.assertEqual(tokens, ["token 2", "token 5"])
+
+    def test_an_interval_of_nothing_is_no_hot_loop(self) -> None:
+        with Server(answer("retry: 0\n\n"), repeat=True) as server:
+            client = self.connect(server.url, max_retries=4)
+            with self.assertRaises(SSEConnectionError), client:
+                next(client)
+            self.assertEqual(client.waits, [0.1, 0.1, 0.1])  # beside the first, of nothing
+
+    def test_keepalive_finds_the_peer_gone(self) -> None:
+        """It is told in the system's words, and followed by the next attempt."""
+        gone = TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        told: list[str] = []
+
+        def on_error(error: Any, wait: Any) -> None:
+            told.append(str(error))
+
+        for idle_timeout in (None, 300.0):
+            with Server(stream(X, end="open"), stream("data: y\n\n", end="open")) as server:
+                options = {"idle_timeout": idle_timeout, "on_error": on_error}
+                with self.subTest(idle_timeout), self.connect(server.url, **options) as client:
+                    next(client)
+                    link = getattr(client, "inner", client)._attempt.link
+                    if is_async(self):
+                        link._wire.connection_lost(gone)
+                    else:
+                        link._wire._receive = map(raising, [gone])
+                        server.connections[0].send(chunk(": wake up\n"))
+                    self.assertEqual(next(client).data, "y")
+                    self.assertIn(os.strerror(errno.ETIMEDOUT), told.pop())
+
+    def test_a_bad_certificate_behind_a_transport(self) -> None:
+        """Deep in the chain of what the library raises: it is not tried again, and named."""
+        bad = ssl.SSLCertVerificationError(1, "certificate verify failed: expired")
+        bad.verify_code, bad.verify_message = 10, "certificate has expired"
+        middle = OSError("a wrapper")
+        middle.__cause__ = bad
+
+        def send(*args: Any, **options: Any) -> Any:
+            raise ConnectionError("Max retries exceeded") from middle
+
+        async def asend(*args: Any, **options: Any) -> Any:
+            send()
+
+        client = self.connect("http://a/", transport=asend if is_async(self) else send)
+        with self.assertRaisesRegex(SSEConnectionError, "certificate has expired"), client:
+            pass
+        self.assertEqual(client.waits, [])
+
+
+def raising(error: BaseException) -> None:
+    raise error
+
+
+@unittest.skipUnless(hasattr(os, "fork"), "there is no fork here")
+@in_both_worlds
+class Forks(World):
+    def test_what_a_child_does_with_a_client(self) -> None:
+        """Nothing of it reaches the stream, which is the parent's."""
+
+        def script(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk("data: 0\n\n"))
+            for number in range(1, 4):
+                conn.wait(str(number))
+                conn.send(chunk(f"data: {number}\n\n"))
+            conn.stall()
+
+        for tls in (False, True):
+            with self.subTest(tls=tls), Server(script, tls=tls) as server:
+                client = self.connect(server.url, verify=CA, method="POST")
+                with client:
+                    self.assertEqual(next(client).data, "0")
+                    inner = getattr(client, "inner", client)
+
+                    def close(inner: Any = inner) -> None:
+                        step = inner.close()
+                        if step is not None:  # as far as it comes without the parent's loop
+                            with contextlib.suppress(StopIteration):
+                                step.send(None)
+
+                    def leave(client: Any = client, inner: Any = inner) -> None:
+                        if is_async(self):
+                            step = inner.__aexit__(None, None, None)
+                            with contextlib.suppress(StopIteration):
+                                step.send(None)
+                        else:
+                            client.__exit__(None, None, None)
+
+                    def drop(inner: Any = inner) -> None:
+                        with contextlib.suppress(ResourceWarning):
+                            inner.__del__()
+
+                    for number, deed in enumerate((close, leave, drop), 1):
+                        forked(deed)
+                        server.signal(str(number))
+                        self.assertEqual(next(client).data, str(number))
+
+
+PROGRAM = """
+    import asyncio, gc, sys, warnings
+    import sse
+    url = sys.argv[1]
+"""
+
+
+def program(text: str, *arguments: str, options: tuple[str, ...] = ()) -> Any:
+    path = os.path.dirname(os.path.abspath(sse.__file__))
+    source = textwrap.dedent(PROGRAM) + textwrap.dedent(text)
+    command = [sys.executable, *options, "-c", source, *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": path}, stdout=pipe, stderr=pipe, text=True
+    )
+
+
+class Processes(World):
+    def test_the_end_of_the_interpreter(self) -> None:
+        """It is silent, whatever was left open and where; a client that was dropped is closed."""
+        started = []
+        sync = """
+            def main():
+                global kept
+                client = sse.connect(url)
+                next(client)
+                {}
+            main()
+        """
+        asynchronous = """
+            async def main():
+                global kept
+                client = sse.async_connect(url)
+                await anext(client)
+                {}
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(main())
+        """
+        ends = {"a global": "kept = client", "a cycle": "kept = [client]; kept.append(kept)"}
+        with contextlib.ExitStack() as stack:
+            server = stack.enter_context(Server(stream(X, end="open"), repeat=True))
+            for name, end in ends.items():
+                for text in (sync, asynchronous):
+                    process = program(textwrap.dedent(text).format(end), server.url)
+                    started.append((name, stack.enter_context(process)))
+            for name, process in started:
+                with self.subTest(name):
+                    self.assertEqual(process.communicate(timeout=60), ("", ""))
+
+    def test_a_dropped_client_closes_before_it_warns(self) -> None:
+        """Where warnings are errors, too."""
+        text = """
+            async def main():
+                client = sse.async_connect(url)
+                await anext(client)
+                del client
+                gc.collect()
+                await asyncio.sleep(0)
+                wires = asyncio.get_running_loop()._selector.get_map()
+                print(len(wires))
+            asyncio.run(main())
+        """
+        with Server(stream(X, end="open")) as server:
+            with program(text, server.url, options=("-W", "error")) as process:
+                out, error = process.communicate(timeout=60)
+        self.assertEqual(out, "1\n")  # the loop's own
+        self.assertIn("ResourceWarning: unclosed <AsyncSSEClient", error)
+        self.assertEqual(error.count("Exception ignored"), 1)
+
+    def test_a_loop_closed_under_a_task(self) -> None:
+        text = """
+            async def follow(**options):
+                async with sse.async_connect(url, **options) as client:
+                    async for event in client:
+                        pass
+            async def transport(method, url, **options):
+                await asyncio.sleep(100)
+            loop = asyncio.new_event_loop()
+            tasks = [loop.create_task(follow()), loop.create_task(follow(transport=transport))]
+            loop.run_until_complete(asyncio.sleep(0.2))
+            for task in asyncio.all_tasks(loop):
+                task._log_destroy_pending = False
+            loop.close()
+            del tasks, task
+            gc.collect()
+        """
+        with Server(stream(X, end="open")) as server:
+            with program(text, server.url) as process:
+                self.assertEqual(process.communicate(timeout=60), ("", ""))
+
+    @unittest.skipUnless(LINUX, "as Linux counts descriptors")
+    def test_descriptors_run_out(self) -> None:
+        """That is a drop like any other: also the first one, for which nothing is loaded then."""
+        text = """
+            import resource
+            def scarce():
+                resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+            told = []
+            def on_error(error, wait):
+                told.append(str(error))
+                if len(told) == 3:
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            options = dict(retry_interval=1, on_error=on_error)
+            def sync():
+                with sse.connect(url, **options) as client:
+                    print(next(client).data)
+                    scarce()
+                    print(next(client).data)
+            async def asynchronous():
+                async with sse.async_connect(url, **options) as client:
+                    print((await anext(client)).data)
+                    scarce()
+                    print((await anext(client)).data)
+            sync() if sys.argv[2] == "sync" else asyncio.run(asynchronous())
+            print(sum("Too many open files" in text for text in told) > 0)
+        """
+        for world in ("sync", "async"):
+            scripts = stream(X, end="cut"), stream("data: y\n\n", end="open")
+            with self.subTest(world), Server(*scripts) as server:
+                with program(text, server.url, world) as process:
+                    out, error = process.communicate(timeout=60)
+                self.assertEqual((out, error.count("Traceback")), ("x\ny\nTrue\n", 0), error)
+
+    @unittest.skipUnless(hasattr(signal, "SIGSTOP"), "processes cannot be stopped here")
+    def test_stopped_for_longer_than_the_limit_on_silence(self) -> None:
+        """What has arrived meanwhile is looked at first, so the stream goes on."""
+        never = threading.Event()
+        texts = {
+            "sync": """
+                with sse.connect(url, idle_timeout=0.3, max_retries=0) as client:
+                    for event in client: print(event.data, flush=True)
+            """,
+            "async": """
+                async def main():
+                    async with sse.async_connect(url, idle_timeout=0.3, max_retries=0) as client:
+                        async for event in client: print(event.data, flush=True)
+                asyncio.run(main())
+            """,
+        }
+
+        def script(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(X))
+            conn.wait("stopped")
+            conn.send(chunk("data: y\n\n"))
+            conn.wait("seen")
+            conn.cut()
+
+        with contextlib.ExitStack() as stack:
+            started = []
+            for text in texts.values():
+                server = stack.enter_context(Server(script))
+                started.append((server, stack.enter_context(program(text, server.url))))
+            for server, process in started:
+                self.assertEqual(process.stdout.readline(), "x\n")
+                process.send_signal(signal.SIGSTOP)
+                server.signal("stopped")
+            never.wait(0.5)
+            for server, process in started:
+                process.send_signal(signal.SIGCONT)
+                self.assertEqual(process.stdout.readline(), "y\n")
+                server.signal("seen")
+                process.communicate(timeout=60)
+
+
+del World, AsyncWorld, SyncWorld
+
+if __name__ == "__main__":
+    gc.collect()
+    unittest.main()
