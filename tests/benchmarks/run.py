@@ -57,7 +57,10 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=WORKLOADS, help="one workload; may be repeated")
     parser.add_argument("--quick", action="store_true", help="small and few: to see that everything runs")
-    parser.add_argument("--peers", nargs="*", help="these peers alone; without a name: none")
+    known = [name for name, _, _ in peers.PEERS]
+    parser.add_argument(
+        "--peers", nargs="*", choices=known, help="these peers alone; without a name: none"
+    )
     parser.add_argument("--before", type=Path, help="a directory with another sse.py, to compare")
     parser.add_argument("--streams", type=int, default=10_000, help="how many idle streams")
     parser.add_argument("--pythons", nargs="+", default=[], help="more interpreters for `command` and `import`")
@@ -94,7 +97,7 @@ def measured(options: Options, space: Workspace) -> int:
     if missing:
         print("not found:", ", ".join(missing))
     if options.peers is not None:
-        found = {name: found[name] for name in options.peers}
+        found = {name: version for name, version in found.items() if name in options.peers}
     candidates = [peers.OURS, *found]
     if options.before is not None:
         peers.add_before(options.before)
