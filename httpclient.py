@@ -1984,9 +1984,12 @@ class _Answer:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status_code} {self.url.partition('?')[0]}>"
 
-    def limit(self, seconds: float | None) -> None:
-        """Bound all reads of the body to come, together: after `seconds`, `RequestTimeout`."""
-        self._exchange.limit(seconds)
+    def limit(self, seconds: float | None, each: bool = False) -> None:
+        """Bound all reads of the body to come, together or `each`: then `RequestTimeout`."""
+        if each:
+            self._exchange.idle = seconds
+        else:
+            self._exchange.limit(seconds)
 
     @property
     def ok(self) -> bool:
@@ -2289,6 +2292,15 @@ class Exchange:
         is no byte lost, so that reading can go on? If not, the connection is of no use any more.
         """
         return self._parser is not None and getattr(self._wire, "whole", False)
+
+    @property
+    def idle(self) -> float | None:
+        """Seconds of silence in the body that are borne; `None` for no limit."""
+        return self._idle
+
+    @idle.setter
+    def idle(self, seconds: float | None) -> None:
+        self._idle = self._wire.idle = seconds
 
     def limit(self, seconds: float | None) -> None:
         """Bound all reads to come together."""

@@ -1343,6 +1343,8 @@ def _wake_reader(response: Any) -> bool:
 
 def _limit_reads(response: Any, seconds: float | None) -> None:
     """Bound each read to come of an answer whose library blocks; nothing if there is no way to."""
+    if hasattr(response, "limit"):  # httpclient's
+        return response.limit(seconds, each=True)  # type: ignore[no-any-return]
     try:
         response.request.extensions["timeout"]["read"] = seconds  # httpx looks here at each body
     except (AttributeError, KeyError, RuntimeError):
