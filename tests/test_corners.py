@@ -600,6 +600,12 @@ class Parser(unittest.TestCase):
                     self.assertEqual(list(EventSource(lines)), [expected])
                     self.assertEqual(list(EventSource([x.encode() for x in lines])), [expected])
 
+    def test_a_field_is_known_by_its_beginning(self) -> None:
+        for line in (": id: ", "x: id: ", ": event: ", "x: event: ", ": data: ", "x data: "):
+            with self.subTest(line):
+                events = SSEParser().feed(f"id: 1\n{line}\ndata: y\n\n")
+                self.assertEqual(events, [SSEEvent(data="y", id="1")])
+
     def test_empty_data_beside_lines_with_their_ends(self) -> None:
         for lines in (
             [":\n", "event: a\n", "data\n", "\n"],
@@ -795,3 +801,21 @@ class Boundaries(unittest.TestCase):
                     self.assertFalse(good)
                 else:
                     self.assertEqual((good, data), (True, noise + noise))
+
+    def test_what_is_kept_of_a_coded_body_is_bounded(self) -> None:
+        """A few pieces, to decode what comes before a break; not all of a long stream."""
+        coder, parser = zlib.compressobj(wbits=31), ResponseParser()
+        parser.feed(head(CHUNKED, "Content-Encoding: gzip"))
+        for number in range(100):
+            piece = coder.compress(b"%d" % number) + coder.flush(zlib.Z_SYNC_FLUSH)
+            self.assertEqual(parser.receive(chunk(piece)), b"%d" % number)
+            self.assertLessEqual(len(parser._decoder._since), 17)
+
+    def test_a_name_with_its_dot_needs_no_proxy(self) -> None:
+        matches = httpclient._matches  # type: ignore[attr-defined]
+        for host, rule, expected in (
+            ("a.test.", "a.test", True), ("a.test.", ".test", True), ("a.test", "a.test.", True),
+            ("a.test.", "b.test", False), ("ba.test", "a.test", False),
+        ):  # fmt: skip
+            url = httpclient.URL(f"http://{host}/")  # type: ignore[attr-defined]
+            self.assertIs(matches(url, rule), expected, (host, rule))

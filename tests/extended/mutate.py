@@ -75,6 +75,10 @@ EQUIVALENT = [
     ("return 'X', \"\"", "the name of a variable without a value is not told"),
     (".partition('%X')[0].removesuffix", "addresses are compared without their zones"),
     ("method: str = 'GETX'", "any method that is not HEAD or CONNECT"),
+    ("text = run[end + 1 :]", "an empty line between two blocks changes nothing"),
+    ("len(data) == end - size + 4", "a short way is not taken"),
+    ("finished = True", "only declares the attribute, which is set before it is read"),
+    ("self._searched = 1  #", "what is searched begins with CR"),
     ("if len(line) >= 4:", "sizes are not kept to be found again"),
 ]
 
