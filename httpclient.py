@@ -24,6 +24,8 @@ import re
 import select
 import socket
 import sys
+from _thread import RLock  # that of `threading`, which takes a millisecond to import
+from array import array
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from errno import (
     EAGAIN,
@@ -39,8 +41,6 @@ from errno import (
 from functools import partial
 from itertools import repeat
 from math import inf
-from struct import pack
-from threading import RLock
 from time import get_clock_info, monotonic, sleep
 
 TYPE_CHECKING = False
@@ -189,7 +189,6 @@ def _shown(text: str | bytes, most: int = 100) -> str:
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 _FIELD_VALUE = re.compile(r"[\t -~\x80-\xff]*")  # RFC 9110, 5.5
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _URL = re.compile(
     r"(?i:(https?))://(?:([^/?#\\]*)@)?"  # scheme, user-info
     r"(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?"  # host, port
@@ -331,7 +330,7 @@ def _content_bytes(content: Any) -> bytes | None:
     if content is None or isinstance(content, bytes):
         return content
     if isinstance(content, str):
-        if _SURROGATE.search(content):
+        if re.search(r"[\ud800-\udfff]", content):
             why = "content has lone surrogates, which UTF-8 cannot carry; for JSON: json="
             raise InvalidRequestError(why)
         return content.encode()
@@ -567,9 +566,10 @@ _FOLD = re.compile(rb"\n[\t ]+")  # RFC 9112, 5.2: obs-fold, to be read as a spa
 _HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF ends a line here, as RFC 9112, 2.2 lets it
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
 # A Content-Type, taken apart (MIME Sniffing, 4.4). Nothing in these patterns is tried twice.
-_LIST_ITEM = re.compile(r'(?:[^",]+|"(?:[^"\\]+|\\.)*(?:"|\\?\Z))+', re.DOTALL)
-_MIME_TYPE = re.compile(rf"[ \t]*({_TOKEN.pattern})/({_TOKEN.pattern})[ \t]*(?=;|$)")
-_PARAMETER = re.compile(r';[ \t]*([^;=]*)(?:="((?:[^"\\]|\\.)*)"?[^;]*|=([^;]*))?', re.DOTALL)
+# These are compiled when they are needed, which the first event of a stream does not wait for.
+_LIST_ITEM = r'(?s:[^",]+|"(?:[^"\\]+|\\.)*(?:"|\\?\Z))+'
+_MIME_TYPE = rf"[ \t]*({_TOKEN.pattern})/({_TOKEN.pattern})[ \t]*(?=;|$)"
+_PARAMETER = r';[ \t]*([^;=]*)(?:="((?s:[^"\\]|\\.)*)"?[^;]*|=([^;]*))?'
 # Content codings: those decoded here, and those that are real, but not known here. All other words
 # mean that nothing was done to the content, as in Fetch ("handle content codings").
 _DECODED = ("gzip", "x-gzip", "deflate")
@@ -629,14 +629,14 @@ def _mime_type(value: str) -> tuple[str, str]:
     valid one counts, with the charset of one before it that is the same).
     """
     found = charset = ""
-    for item in map(re.Match.group, _LIST_ITEM.finditer(value)):
-        match = _MIME_TYPE.match(item)
+    for item in map(re.Match.group, re.finditer(_LIST_ITEM, value)):
+        match = re.match(_MIME_TYPE, item)
         if match is None or match[1] == match[2] == "*":
             continue
         essence = f"{match[1]}/{match[2]}".lower()
         if essence != found:
             found, charset = essence, ""
-        for parameter in _PARAMETER.finditer(item, match.end()):
+        for parameter in re.finditer(_PARAMETER, item[match.end() :]):
             name, quoted, plain = parameter.groups("")
             if name.lower() == "charset" and (quoted or plain.strip(" \t'")):
                 charset = re.sub(r"\\(.)", r"\1", quoted) or plain.strip(" \t'")
@@ -1525,7 +1525,7 @@ class _BlockingWire:
         if not _QUICK:
             return False
         try:
-            moment = pack("@ll", 0, int(_MOMENT * 1e6))
+            moment = array("l", (0, int(_MOMENT * 1e6)))  # struct timeval
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, moment)
             sock.setblocking(True)
         except OSError as error:
@@ -2484,7 +2484,7 @@ async def async_post(url: str, **options: Unpack[_Options]) -> AsyncResponse:
 # `stop`, `interrupt`, `release`), and `end()`, for an application goes on after its answer.
 
 _GRACE = 0.5  # seconds to return after the answer, when the client has gone, when cancelled
-_FINAL_STATUS = re.compile(r"[2-9][0-9][0-9](?: [\t -~\x80-\xff]*)?")
+_FINAL_STATUS = r"[2-9][0-9][0-9](?: [\t -~\x80-\xff]*)?"
 
 
 def _answer_head(status: Any, headers: Any, kind: Any) -> bytes:
@@ -2494,7 +2494,7 @@ def _answer_head(status: Any, headers: Any, kind: Any) -> bytes:
     or `RuntimeError`. Without Transfer-Encoding: chunks are the server's business (RFC 9112, 6.1),
     and here there are none.
     """
-    if not _FINAL_STATUS.fullmatch(str(status)):
+    if not re.fullmatch(_FINAL_STATUS, str(status)):
         raise RuntimeError(f"the application's status {str(status)!r:.40} is none of an answer")
     lines, lengths = [f"HTTP/1.1 {status}"], set()
     for name, value in headers:

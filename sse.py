@@ -257,14 +257,14 @@ def _event_in_parallel(event: str, data: str, id: str, retry: int | None) -> SSE
 if not getattr(sys, "_is_gil_enabled", lambda: True)():
     _event = _event_in_parallel
 
-_UNSHOWABLE = re.compile(  # control characters, those of bidirectional text, lone surrogates
-    "[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+# Control characters, those of bidirectional text, lone surrogates. Compiled when it is needed, for
+# that takes half a millisecond, and the first event does not wait for it.
+_UNSHOWABLE = "[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 
 
 def _escaped(text: str, kept: str = "") -> str:
     """Foreign text for a terminal: nothing in it, but for what is `kept`, can command it."""
-    return _UNSHOWABLE.sub(lambda m: m[0] if m[0] in kept else ascii(m[0])[1:-1], text)
+    return re.sub(_UNSHOWABLE, lambda m: m[0] if m[0] in kept else ascii(m[0])[1:-1], text)
 
 
 def _shown(text: str, most: int = 300) -> str:
@@ -511,8 +511,11 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                                     line = _without_end(line)
                             if not line:  # "dispatch the event"
                                 if given is not None:
-                                    parts = type, id, data or "", *more[joined:]
-                                    if _has_break(parts):
+                                    run = f"{type}{id}{data}"
+                                    if more:
+                                        run = "".join((run, *more[joined:]))
+                                    if "\n" in run or "\r" in run:  # terminators, at best
+                                        parts = type, id, data or "", *more[joined:]
                                         type, id, first, *more[joined:] = map(_without_end, parts)
                                         data = None if data is None else first
                                 if data is not None:
@@ -613,11 +616,6 @@ def _size(text: str) -> int:
     if text.isascii():
         return len(text)
     return len(text.encode("utf-8", "surrogatepass")) - 2 * text.count("\ufffd")
-
-
-def _has_break(parts: tuple[str, ...]) -> bool:
-    text = "".join(parts)
-    return "\n" in text or "\r" in text
 
 
 def _without_end(line: str) -> str:
