@@ -26,7 +26,16 @@ import socket
 import sys
 from _thread import RLock  # that of `threading`, which takes a millisecond to import
 from array import array
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from errno import (
     EAGAIN,
     EINPROGRESS,
@@ -47,7 +56,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
     import ssl
-    from collections.abc import Coroutine, Sequence
     from typing import Any, TypeVar
 
     from typing_extensions import TypedDict, Unpack
@@ -71,7 +79,7 @@ if TYPE_CHECKING:
         max_redirects: int
 
 else:  # what the annotations below mean to typing.get_type_hints() and to checks at run time
-    Any = _Options = object
+    Any = _Options = _T = object
 
     class Unpack:
         def __class_getitem__(cls, options):
@@ -992,7 +1000,7 @@ class _Decoder:
 # --- TLS: a layer over either wire, without I/O of its own ------------------------------------
 
 _RECORD = 16384  # bytes of the largest record (RFC 8446, 5.1): one read takes all that it holds
-_contexts: dict[Any, ssl.SSLContext] = {}
+_contexts: dict[Any, Any] = {}  # SSLContexts by what they were made of
 
 
 def _context(verify: Any) -> ssl.SSLContext:
@@ -1009,7 +1017,7 @@ def _context(verify: Any) -> ssl.SSLContext:
         raise InvalidRequestError("verify is empty; only False disables the check of certificates")
     key = (verify, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     if key in _contexts:
-        return _contexts[key]
+        return _contexts[key]  # type: ignore[no-any-return]
     if verify is False:  # nothing is read that would not be used
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False

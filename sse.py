@@ -965,7 +965,7 @@ class EventSource(_Source):
                 if _from_handler(error) is not None:
                     raise
             finally:
-                response.close()
+                getattr(response, "close", int)()
             raise refusal(body=body[:_BODY_SIZE])
         pieces = _pieces(response)
         new = cls.from_chunks(pieces, last_event_id=last_event_id, max_event_size=max_event_size)
@@ -1085,8 +1085,8 @@ async def _refused(
         if _from_handler(error) is not None:
             raise
     finally:
-        close = getattr(response, "aclose", None) or response.close
-        done: Any = close()
+        close: Any = getattr(response, "aclose", None) or getattr(response, "close", int)
+        done = close()
         if hasattr(done, "__await__"):
             await done
     raise refusal(body=bytes(body[:_BODY_SIZE]))
@@ -2535,10 +2535,10 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
         gate = _thread.allocate_lock()  # unlike an Event it can be set by a signal's handler
         gate.acquire()
         self._waker = partial(_open_gate, gate)
-        end = time.monotonic() + seconds
-        while not (self._closed or self._restart) and (left := end - time.monotonic()) > 0:
-            if gate.acquire(timeout=min(left, _SLICE)):
+        while seconds > 0 and not (self._closed or self._restart):
+            if gate.acquire(timeout=min(seconds, _SLICE)):
                 break
+            seconds -= _SLICE
         self._waker = None
 
     async def _awaited(self, option: Any) -> Any:

@@ -218,7 +218,7 @@ class Standard(Checked):
     def test_no_answer(self) -> None:
         for make in (EventSource.from_response, AsyncEventSource.from_response):
             with self.subTest(make), self.assertRaisesRegex(TypeError, "no open answer"):
-                make(SimpleNamespace(status_code=200, headers={}))
+                make(SimpleNamespace(status_code=200, headers={"Content-Type": "text/event-stream"}))
 
 
 class LowLevel(Standard):
