@@ -2199,14 +2199,14 @@ class Exchange:
                     break
                 await self._wire.release()
                 request = follow
+            self._parser, self._wire.expires, self._wire.idle = parser, None, self._idle
+            return self._new_response(self, parser, request)
         except GeneratorExit:  # nobody will go on, so nothing can be awaited
             self.interrupt()
             raise
         except BaseException:
             await self.release()
             raise
-        self._parser, self._wire.expires, self._wire.idle = parser, None, self._idle
-        return self._new_response(self, parser, request)
 
     async def _send(
         self, request: Request, timeout: float | None, expires: float | None

@@ -32,7 +32,7 @@ from collections.abc import (
     Mapping,
 )  # fmt: skip
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, starmap
 from operator import attrgetter
 
 TYPE_CHECKING = False  # to import typing would take half as long as to import all of this
@@ -1815,18 +1815,23 @@ class _Foreign:
 
     def __init__(self, idle_timeout: float | None) -> None:
         self._idle = idle_timeout
-        self._response: Any = None
+        self._opened: list[Any] = []  # the response, once it is there
         self._pieces: Iterator[bytes] = iter(())
         self._inside = False
         self.closed = False
 
+    @property
+    def _response(self) -> Any:
+        return self._opened[0] if self._opened else None
+
     async def open(self, request: Any, timeout: float | None) -> Any:
-        response = request(timeout=timeout)
+        # In one step of the interpreter: what a signal's handler raises when the transport has
+        # returned finds the response where `release` looks for it.
+        self._opened.extend(starmap(partial(request, timeout=timeout), [()]))
+        response = self._response
         if hasattr(response, "__await__"):
-            if hasattr(response, "close"):
-                response.close()  # a coroutine that nobody awaits warns
+            self._close()  # a coroutine that nobody awaits warns
             raise TypeError("an asynchronous transport is for async_connect")
-        self._response = response
         if self.closed:
             self._close()
             raise ConnectionAbortedError
@@ -1871,7 +1876,7 @@ class _Foreign:
             if _from_handler(error) is not None:
                 raise
             _log("debug", "closing failed: %s", _cause(error))
-        self._response = None
+        self._opened = []
 
     async def release(self) -> None:
         self.interrupt()

@@ -110,8 +110,13 @@ class Ended(World):
             return resolve("127.0.0.1" if host == "service.test" else host, *args, **options)
 
         asked: list[str] = []
-        scripts = stream("data: y\n\n", end="cut"), NO_CONTENT  # the first attempt does not get so far
-        with Server(*scripts) as server, mock.patch("socket.getaddrinfo", getaddrinfo):
+        answered: list[str] = []
+
+        def script(conn: Connection) -> None:  # the first attempt may come as far as a connection
+            answered.append("")
+            conn.send(head(CHUNKED) + chunk("data: y\n\n") if len(answered) == 1 else NO_CONTENT)
+
+        with Server(script, repeat=True) as server, mock.patch("socket.getaddrinfo", getaddrinfo):
             url = f"http://service.test:{server.port}/"
             client = self.connect(url, retry_interval=10, on_error=lambda *told: errors.append(told))
             self.assertEqual([event.data for event in client][-1], "y")
