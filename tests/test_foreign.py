@@ -6,6 +6,7 @@ not secret errors of ours.
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import copy
 import encodings
@@ -13,6 +14,7 @@ import gzip
 import json
 import os
 import pickle
+import random
 import socket
 import ssl
 import tracemalloc
@@ -553,3 +555,62 @@ class OfTheCaller(World):
 class Closing(unittest.TestCase):
     def test_is_told_as_a_connection_error(self) -> None:
         self.assertIsInstance(httpclient._Closed(), ConnectError)
+
+
+class Applications(unittest.TestCase):
+    """What applications in-process hand over, whatever it is: an answer, or an error that names it."""
+
+    NAMES = "X", "x-y", "Content-Type", "Content-Length", "Transfer-Encoding", "", "X Y", "X\r\nY", "\xe9", "X:", None, 5
+    VALUES = "a", "a\r\nY: b\r\n\r\nfoo", "\0", "\xe9", "\u20ac", None, 5, "3", "9" * 30, "-1", "0x5", "chunked"
+    STATUSES = "200 OK", "200", "abc", "99 x", "200 OK\r\nY: b", "", None, 204, "304 x", "500 Oops", "1000"
+    PIECES = b"", b"data: x\n\n", b"foo", "text", None, 7, bytearray(b"y")
+
+    def run_wsgi(self, status: Any, headers: list[Any], pieces: list[Any]) -> Any:
+        def app(environ: Any, start_response: Any) -> list[Any]:
+            start_response(status, headers)
+            return pieces
+
+        return httpclient.WSGITransport(app)("GET", "http://app.test/", timeout=5.0).read
+
+    def run_asgi(self, status: Any, headers: list[Any], pieces: list[Any]) -> Any:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body"})
+
+        async def main() -> bytes:
+            response = await httpclient.ASGITransport(app)("GET", "http://app.test/", timeout=5.0)
+            self.heard.append(response)
+            async with response:
+                return await response.aread()
+
+        return lambda: asyncio.run(main())
+
+    def test_whatever_they_hand_over(self) -> None:
+        source = random.Random(31)
+        answered = 0
+        for number in range(600):
+            in_bytes = number % 2 and source.random() < 0.8
+            headers = [(source.choice(self.NAMES), source.choice(self.VALUES)) for _ in range(source.randrange(3))]
+            if in_bytes:
+                headers = [tuple(t.encode("utf-8") if isinstance(t, str) else t for t in pair) for pair in headers]
+            status = source.choice(self.STATUSES)
+            if number % 2 and isinstance(status, str) and status[:3].isdigit():
+                status = int(status[:3])
+            pieces = [source.choice(self.PIECES) for _ in range(source.randrange(3))]
+            self.heard: list[Any] = []
+            with self.subTest(status=status, headers=headers, pieces=pieces):
+                try:
+                    if number % 2:
+                        body = self.run_asgi(status, headers, pieces)()
+                    else:
+                        body = self.run_wsgi(status, headers, pieces)()
+                except (RuntimeError, TypeError, httpclient.HTTPClientError):
+                    continue
+                answered += 1
+                handed = b"".join(bytes(p) for p in pieces if isinstance(p, (bytes, bytearray)))
+                self.assertTrue(handed.startswith(body), (handed, body))
+                for response in self.heard:
+                    self.assertNotIn("y", response.headers)
+        self.assertGreater(answered, 20)
