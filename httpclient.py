@@ -964,14 +964,15 @@ class _Decoder:
             self._start(zlib.decompressobj(31))  # one more member (RFC 1952, 2.2)
         elif len(self._since) == 16:
             self._start(self._zlib)
-        data = self._zlib.unconsumed_tail + data
+        decoder: Any = self._zlib
+        data = decoder.unconsumed_tail + data
         self._since.append(data)
         try:
-            decoded: bytes = self._zlib.decompress(data, _READ)
+            decoded: bytes = decoder.decompress(data, _READ)
         except zlib.error:
             self._broken = self.more = True
             return self._before_break()
-        self.more = self._zlib.unused_data != b"" if self._zlib.eof else len(decoded) == _READ
+        self.more = decoder.unused_data != b"" if decoder.eof else len(decoded) == _READ
         return decoded
 
     def _start(self, decompressor: Any) -> None:
@@ -1024,7 +1025,7 @@ def _context(verify: Any) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     else:
         path = None if verify is True else os.fspath(verify)
-        where = {"capath": path} if path and os.path.isdir(path) else {"cafile": path}
+        where: Any = {"capath": path} if path and os.path.isdir(path) else {"cafile": path}
         try:
             context = ssl.create_default_context(**where)
         except OSError as error:  # ssl.SSLError is one

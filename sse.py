@@ -129,7 +129,7 @@ class SSEEvent:
     A frozen dataclass: compared, hashed, copied, pickled and matched by its four fields.
     """
 
-    __slots__ = __match_args__ = ("event", "data", "id", "retry")
+    __match_args__ = ("event", "data", "id", "retry")
     if TYPE_CHECKING:
         __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -142,13 +142,14 @@ class SSEEvent:
         @property
         def retry(self) -> int | None: ...
     else:
+        __slots__ = __match_args__
         __dataclass_fields__ = _LazyFields()
         __dataclass_params__ = _LazyFields()
 
     def __init__(
         self, event: str = "message", data: str = "", id: str = "", retry: int | None = None
     ) -> None:
-        for name, value in zip(SSEEvent.__slots__, (event, data, id, retry), strict=True):
+        for name, value in zip(SSEEvent.__match_args__, (event, data, id, retry), strict=True):
             object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -165,7 +166,7 @@ class SSEEvent:
         return self.event, self.data, self.id, self.retry
 
     def __eq__(self, other: object) -> bool:
-        if other.__class__ is not self.__class__:
+        if not isinstance(other, SSEEvent) or other.__class__ is not self.__class__:
             return NotImplemented
         return self._values() == other._values()
 
@@ -173,7 +174,7 @@ class SSEEvent:
         return hash(self._values())
 
     def __repr__(self) -> str:
-        pairs = zip(self.__slots__, self._values(), strict=True)
+        pairs = zip(self.__match_args__, self._values(), strict=True)
         return (
             f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in pairs)})"
         )
@@ -182,7 +183,8 @@ class SSEEvent:
         return type(self), self._values()
 
     def __replace__(self, **changes: Any) -> SSEEvent:  # copy.replace() of Python 3.13
-        return type(self)(**dict(zip(self.__slots__, self._values(), strict=True)) | changes)
+        values: dict[str, Any] = dict(zip(self.__match_args__, self._values(), strict=True))
+        return type(self)(**values | changes)
 
     def json(self) -> Any:
         """The data decoded as JSON.
@@ -225,7 +227,7 @@ class SSEEvent:
 class _Slots:
     """`SSEEvent` before it is frozen: the same slots, filled by plain assignment."""
 
-    __slots__ = SSEEvent.__slots__
+    __slots__ = SSEEvent.__match_args__
 
 
 def _event(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
@@ -241,7 +243,7 @@ def _event(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
 
 
 _new_event: Any = object.__new__
-_set_event, _set_data, _set_id, _set_retry = (vars(SSEEvent)[n].__set__ for n in SSEEvent.__slots__)
+_set_event, _set_data, _set_id, _set_retry = (vars(SSEEvent)[n].__set__ for n in SSEEvent.__match_args__)
 
 
 def _event_in_parallel(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
@@ -583,7 +585,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
         if not between:
             held += 4 * taken
             if len(more) - joined > 64 or (data and not small):
-                size = held = (size or _size(data)) + _join(more, joined)
+                size = held = (size or _size(data or "")) + _join(more, joined)
                 joined = len(more)
             stream.block, stream.size = (type, data, more, id, retry), size or len(data or "")
             room = (limit - held) // 4 - len(type)
@@ -715,10 +717,9 @@ class SSEParser:
         """
         if self._stream.error is not None:
             raise self._stream.error
-        if chunk.__class__ is not bytes:
-            chunk = _as_bytes(chunk)
+        data: Any = chunk if chunk.__class__ is bytes else _as_bytes(chunk)
         events: list[SSEEvent] = []
-        pieces = iter((chunk,) if len(chunk) <= _PIECE else _sliced(chunk))
+        pieces = iter((data,) if len(data) <= _PIECE else _sliced(data))
         for piece in pieces:
             if self._push(piece) or self._stream.reading:  # reading: on_comment has raised before
                 for item in self._items:
