@@ -243,7 +243,8 @@ def _event(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
 
 
 _new_event: Any = object.__new__
-_set_event, _set_data, _set_id, _set_retry = (vars(SSEEvent)[n].__set__ for n in SSEEvent.__match_args__)
+_setters = [vars(SSEEvent)[name].__set__ for name in SSEEvent.__match_args__]
+_set_event, _set_data, _set_id, _set_retry = _setters
 
 
 def _event_in_parallel(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
