@@ -1670,7 +1670,7 @@ class _AsyncWire:
         self._paused = False
         # What follows the buffer: `None`, more; `b""`, the peer's end; or why there is no more.
         self._end: BaseException | bytes | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Any = None
         self._until = self._due = inf  # when the silence is too long; when the timer looks
 
     # What asyncio calls.
@@ -2769,7 +2769,7 @@ class _ASGIWire:
         self._over = False  # what it still sends is dropped
         self._cancelled = False
         self._error: RequestTimeout | None = None
-        self._messages: asyncio.Queue[Any] = asyncio.Queue()  # `None`: no more will come
+        self._messages: Any = asyncio.Queue()  # `None`: no more will come
         self._task = asyncio.ensure_future(self._run(app, scope))
         self._task.add_done_callback(lambda _: self._messages.put_nowait(None))
         _running.add(self._task)

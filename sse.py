@@ -39,7 +39,7 @@ TYPE_CHECKING = False  # to import typing would take half as long as to import a
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from ssl import SSLContext
-    from typing import Any, ClassVar, Generic, Literal, NoReturn, Protocol, TypeVar
+    from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
     _Made = TypeVar("_Made")  # what a callable makes headers as, and what sends, in either world
     _Transport = TypeVar("_Transport")
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 
     State = Literal["connecting", "open", "closed"]
 else:  # what the annotations below mean to typing.get_type_hints() and to checks at run time
-    Any = NoReturn = Response = BlockingClient = AwaitedClient = Awaitable = SSLContext = object
+    Any = Response = BlockingClient = AwaitedClient = Awaitable = SSLContext = object
     State, _Made, _Transport = str, object, object
 
     class Generic:
@@ -1592,7 +1592,7 @@ class _Reconnection:
 
     def __init__(self, options: _Options) -> None:
         self._options = options
-        self.interval: float = options.retry_interval  # ms, until the server sends `retry`
+        self.interval: Any = options.retry_interval  # ms, until the server sends `retry`
         self.retries = 0  # in a row
         self.delivered = 0  # events, at the last failure
         self.opened: float | None = None  # when, if the connection is open
@@ -1773,10 +1773,12 @@ def _log(level: str, *args: object) -> None:
 def _httpclient() -> Any:
     """The module beside this one, wherever the two were copied to."""
     try:
-        if TYPE_CHECKING or not __package__:
-            import httpclient
-        else:
+        if TYPE_CHECKING:
+            httpclient: Any = None
+        elif __package__:
             from . import httpclient
+        else:
+            import httpclient
     except ImportError as error:
         if error.name not in ("httpclient", __package__):
             raise
@@ -2116,8 +2118,8 @@ class _Client(Generic[_Made, _Transport]):
         url: str,
         *,
         headers: Headers | Callable[[], _Made] | None = None,
-        timeout: float | None = 30.0,
-        idle_timeout: float | None = 300.0,
+        timeout: int | float | None = 30.0,
+        idle_timeout: int | float | None = 300.0,
         retry_interval: int = 3000,
         max_retries: int = -1,
         verify: bool | str | os.PathLike[str] | SSLContext = True,
@@ -2129,7 +2131,7 @@ class _Client(Generic[_Made, _Transport]):
         reconnect: bool | None = None,
         until: Callable[[SSEEvent], object] | None = None,
         retry_on_status: Collection[int] = (),
-        backoff: float = 1.0,
+        backoff: int | float = 1.0,
         max_retry_interval: int = 30000,
         max_event_size: int | None = _MAX_EVENT_SIZE,
         content_type: str | None = "text/event-stream",
@@ -2140,14 +2142,10 @@ class _Client(Generic[_Made, _Transport]):
         on_error: Callable[[Exception | None, float | None], object] | None = None,
         on_comment: Callable[[str], object] | None = None,
         transport: _Transport | None = None,
-        **others: NoReturn,
     ) -> None:
         given = locals()
         self._attempt: _Attempt | None = None  # the connection, until it is given back
         self._closed = False  # only ever set, by whichever thread
-        for name in others:
-            hint = f"; instead: {_FOREIGN_OPTIONS[name]}" if name in _FOREIGN_OPTIONS else ""
-            raise TypeError(f"there is no option {name!r}{hint}")
         options = self._options = _Options(given)
         if transport is None:
             _httpclient().check(verify, proxy, uds)
@@ -2172,6 +2170,15 @@ class _Client(Generic[_Made, _Transport]):
         self._waker: Callable[[], object] | None = None  # ends a wait
         self.last_event_id: str = last_event_id
         self.response: Response | None = None
+
+    if not TYPE_CHECKING:  # checkers know from __init__ which options there are
+
+        def __new__(cls, *arguments: Any, **options: Any) -> Any:
+            for name in options:
+                if name in _FOREIGN_OPTIONS:
+                    hint = _FOREIGN_OPTIONS[name]
+                    raise TypeError(f"there is no option {name!r}; instead: {hint}")
+            return super().__new__(cls)
 
     def __repr__(self) -> str:
         options = self._options
@@ -2201,7 +2208,7 @@ class _Client(Generic[_Made, _Transport]):
         """The current reconnection time in ms: the option's, until the server sends `retry`."""
         attempt = self._attempt
         asked = None if attempt is None or attempt.parser is None else attempt.parser._stream.retry
-        return self._reconnection.interval if asked is None else asked  # type: ignore[return-value]
+        return self._reconnection.interval if asked is None else asked
 
     def reconnect(self) -> None:
         """Drop the connection and open a new one at once; this is not reported as an error.

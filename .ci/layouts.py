@@ -120,7 +120,8 @@ def copied(folder: Path, url: str) -> None:
 
 def can_freeze() -> bool:
     """PyInstaller puts Python's shared library into the program; not every Python has one."""
-    shared = sysconfig.get_config_var("Py_ENABLE_SHARED")
+    folder, name = map(sysconfig.get_config_var, ("LIBDIR", "INSTSONAME"))
+    shared = sysconfig.get_config_var("Py_ENABLE_SHARED") and os.path.exists(f"{folder}/{name}")
     return bool(shared) and importlib.util.find_spec("PyInstaller") is not None
 
 

@@ -103,13 +103,16 @@ def interpret_lines(lines: list[str], last_event_id: str = "", max_event_size: i
     own_retry: int | None = None
     for line in lines:
         if line == "":
-            result.last_event_id = id_buffer
-            if data_buffer != "":
+            dispatched = data_buffer != ""
+            if dispatched:
                 if data_buffer[-1] == "\n":
                     data_buffer = data_buffer[:-1]
-                if max_event_size is not None and len(data_buffer.encode("utf-8")) > max_event_size:
+                size = len((type_buffer + data_buffer + id_buffer).encode("utf-8"))
+                if max_event_size is not None and size > max_event_size:
                     result.too_large = True
                     return result
+            result.last_event_id = id_buffer
+            if dispatched:
                 result.events.append((type_buffer or "message", data_buffer, result.last_event_id, own_retry))
             data_buffer = type_buffer = ""
             own_retry = None

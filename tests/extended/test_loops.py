@@ -72,6 +72,9 @@ def helper():
     "As libraries have it whose functions must be called without await, in notebooks for example."
     return asyncio.get_event_loop().run_until_complete(small())
 
+import logging
+logging.getLogger("sse").setLevel(logging.ERROR)  # of the cut, which is no fault here
+
 async def main():
     unseen = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: unseen.append(context))
