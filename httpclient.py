@@ -54,7 +54,6 @@ from time import get_clock_info, monotonic, sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import asyncio
     import ssl
     from typing import Any, TypeVar
 
