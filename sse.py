@@ -7,9 +7,10 @@
             print(event.event, event.data)
 
 In reading order: events and errors; `SSEParser` (bytes in, events out, no I/O); `EventSource` and
-`AsyncEventSource` (the parser over any iterable); the options; the reconnection (what follows from
-a failure, no I/O); the attempt (one connection); `SSEClient` and `AsyncSSEClient` (`connect`,
-`async_connect`); the command line. Only the clients need httpclient.py beside this file.
+`AsyncEventSource` (the parser over any iterable); other libraries' responses; the options; the
+reconnection (what follows from a failure, no I/O); the attempt (one connection); `SSEClient` and
+`AsyncSSEClient` (`connect`, `async_connect`); the command line, which can be cut off. Only the
+clients need httpclient.py beside this file.
 Section names in comments are those of the WHATWG HTML standard, "Server-sent events".
 """
 
