@@ -231,7 +231,7 @@ class _Slots:
     __slots__ = SSEEvent.__match_args__
 
 
-def _event(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
+def _make_event(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
     """Make an event of what was parsed: 130 ns, where `__init__` of a frozen class takes 500.
 
     No more than two values are assigned in a line, because three or more go through a tuple.
@@ -248,7 +248,7 @@ _setters = [vars(SSEEvent)[name].__set__ for name in SSEEvent.__match_args__]
 _set_event, _set_data, _set_id, _set_retry = _setters
 
 
-def _event_in_parallel(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
+def _make_event_in_parallel(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
     """The same without assigning `__class__`, for which free-threaded Python stops all threads."""
     new: SSEEvent = _new_event(SSEEvent)
     _set_event(new, event)
@@ -259,7 +259,7 @@ def _event_in_parallel(event: str, data: str, id: str, retry: int | None) -> SSE
 
 
 if not getattr(sys, "_is_gil_enabled", lambda: True)():
-    _event = _event_in_parallel
+    _make_event = _make_event_in_parallel
 
 # Control characters, those of bidirectional text, lone surrogates. Compiled when it is needed, for
 # that takes half a millisecond, and the first event does not wait for it.
@@ -413,10 +413,11 @@ class SSEEventTooLargeError(SSEError):
 # then `None`: more lines, please. It refers to the mailbox and not to the parser, so that a parser
 # is freed with its last reference and not by the garbage collector.
 
-_HEAD = re.compile(r"((?::.*\n+){0,4})(?:event: (.*)\n)?data: ")  # what many blocks in a row share
+_HEAD = re.compile(r"((?::.*\n+){0,4})(?:event: (.*)\n)?data: ")  # heartbeats, the type, the data
 _PIECE = 65536  # bytes taken at a time, so that a large chunk is not held in several forms at once
-_LOOSE = 4096  # characters of data kept line by line: a line takes 60 bytes beside its own
 _KEPT = 4096  # bytes of an unfinished block that wait for its blank line
+_FEW = 64
+_LOOSE = 4096  # characters of data kept line by line: a line takes 60 bytes beside its own
 _SLACK = 8192  # bytes over the limit that an unfinished line may have when it brings no data
 _IGNORED = b"ignored"  # an unknown field: stands for a line that is too long to keep and ignored
 
@@ -424,27 +425,17 @@ _IGNORED = b"ignored"  # an unknown field: stands for a line that is too long to
 class _Stream:
     """What a parser and the interpreter of its lines tell each other."""
 
-    __slots__ = (
-        "begun",
-        "block",
-        "error",
-        "last_event_id",
-        "lines",
-        "reading",
-        "retry",
-        "size",
-        "text",
-    )
+    __slots__ = ("begun", "error", "last_event_id", "lines", "retry", "size", "text")
 
     def __init__(self, last_event_id: str) -> None:
-        self.text = ""  # complete lines, LF behind each, until they are taken
-        self.reading = False  # is an item of what was taken still to come?
-        self.lines: Iterator[str] | None = None  # or a caller's iterator, to take them from
+        # Complete lines, LF behind each, until all that they bring is handed over. `None` asks for
+        # the block under construction: type, lines of data, id, retry.
+        self.text: str | None = ""
+        self.lines: Iterator[str] | None = None  # the caller's, to go on with behind `text`
         self.begun = False  # something was interpreted: no byte order mark can come any more
         self.last_event_id = last_event_id  # "last event ID string": set when a block ends
         self.retry: int | None = None  # "reconnection time" in ms
-        self.size = 0  # bytes of data in the unfinished block, at least
-        self.block: tuple[str, str | None, list[str], str, int | None] | None = None  # unfinished
+        self.size = 0  # bytes of data in the unfinished block, as far as they were counted
         self.error: BaseException | None = None  # what ends the stream, or what `lines` raised
 
 
@@ -456,161 +447,125 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
     data; split at what they share, they take 0.3 to 0.5 of the time.
     """
     type, id, retry = "", stream.last_event_id, None
-    data: Any = None  # the first line of data
-    more: list[str] = []  # the others; the first `joined` items of it are many lines each
-    joined = size = loose = 0  # `size`: bytes of `data` and those; `loose`: characters of the rest
-    held = 0  # bytes of the open block, at most
-    head, head_type = "\r", ""  # the last match of _HEAD; no text begins with CR
-    between = True  # no block is open
-    room = few = limit // 4  # so many characters are never more bytes than are allowed
-    line: Any = ""
+    lines: list[str] = []  # of data in the open block; the first `joined` are many lines each
+    joined = size = loose = 0  # `size`: bytes of those; `loose`: characters of the others
+    head, head_type, border = "\r", "", ""  # what blocks share; no text begins with CR
+    few = limit // 4  # so many characters are never more bytes than are allowed
+    room = 0  # so many may come for the short cut; 0: a block is open, or it is the caller's lines
+    text: Any
+    line: Any
     runs: Any
-    run: Any
-    event: Any
+    value: Any
+    while not stream.text:
+        yield None if stream.text is not None else (type, lines, id, retry)
+    stream.begun, stream.text = True, stream.text.removeprefix("\ufeff")
+    if stream.lines is None:
+        room = few - len(id)
     while True:
-        text, stream.text, stream.reading = stream.text, "", True
-        given = None if text else stream.lines
-        taken = len(text)
-        if not stream.begun and text:
-            stream.begun, text = True, text.removeprefix("\ufeff")
-        small = given is None and taken + len(id) <= room  # no event can be too large
-        if not between:
-            stream.block, stream.size, room = None, 0, few
-        while text or given is not None:
-            if between and small:
-                run = text.removeprefix(head)
-                if run == text and text[0] in ":ed":
-                    match = _HEAD.match(text)
-                    if match is not None and not (comments and match[1]):
-                        head, head_type = match[0], match[2] or "message"
-                        run = text.removeprefix(head)
-                if run != text and (end := run.rfind("\n\n")) >= 0:
-                    text = run[end + 2 :]
-                    run = run[:end]
-                    if "\n" not in run:
-                        yield _event(head_type, run, id, None)
-                        continue
-                    closing, runs = "\n", run.split(f"\n\n{head}")
-                else:
-                    closing, runs, text = "", [text[:-1]], ""
-            else:
-                closing, runs, text = "", [text[:-1]], ""
-            for run in runs:
-                if closing:
-                    if "\n" not in run:  # a block of that one line of data
-                        yield _event(head_type, run, id, None)
-                        continue
-                    run = f"{head}{run}\n"
-                try:
-                    for line in run.split("\n") if given is None else given:
-                        if (value := line.removeprefix("data: ")) == line:
-                            if line:  # the usual forms first, which the general one would cover
-                                if (value := line.removeprefix("event: ")) != line:
-                                    type = value
-                                    continue
-                                if (value := line.removeprefix("id: ")) != line:
-                                    id = id if "\0" in value else value
-                                    continue
-                                if given is not None:
-                                    line = _without_end(line)
-                            if not line:  # "dispatch the event"
-                                if given is not None:
-                                    run = f"{type}{id}{data}"
-                                    if more:
-                                        run = "".join((run, *more[joined:]))
-                                    if "\n" in run or "\r" in run:  # terminators, at best
-                                        parts = type, id, data or "", *more[joined:]
-                                        type, id, first, *more[joined:] = map(_without_end, parts)
-                                        data = None if data is None else first
-                                if data is not None:
-                                    if more:
-                                        data = "\n".join((data, *more))
-                                        more = []
-                                    if (
-                                        not small
-                                        and len(data) + len(type) + len(id) > few
-                                        and _size(data) + _size(type) + _size(id) > limit
-                                    ):
-                                        yield from _refuse(stream, limit)
-                                    stream.last_event_id = id
-                                    event = _event(type or "message", data, id, retry)
-                                    joined = size = held = loose = 0
-                                    data, type, retry = None, "", None
-                                    yield event
-                                else:
-                                    stream.last_event_id = id
-                                    type, retry = "", None
-                                continue
-                            # "process the field"
-                            name, _, value = line.partition(":")
-                            value = value.removeprefix(" ")
-                            if name == "event":
-                                type = value
-                            elif name == "id" and "\0" not in value:
-                                id = value
-                            elif name == "retry" and value.isascii() and value.isdigit():
-                                digits = value.lstrip("0")[:9]  # int() takes long for many
-                                stream.retry = retry = min(int(digits or "0"), _DAY)
-                            elif comments and not name:
-                                yield line[1:]
-                            if name != "data":
-                                continue
-                        if data is None:
-                            data = value
-                        else:
-                            more.append(value)
-                            if given is not None:
-                                loose += len(value) + 1
-                                if loose > _LOOSE:
-                                    size = (size or _size(data)) + _join(more, joined)
-                                    joined, loose = len(more), 0
-                                    if size > limit:
-                                        yield from _refuse(stream, limit)
-                    if given is not None:
-                        for part in (type, id, data or "", *more[joined:]):
-                            _without_end(part)
-                except BaseException as error:
-                    if given is None or isinstance(error, GeneratorExit):
-                        raise
-                    if not isinstance(line, str):
-                        error = TypeError(
-                            f"lines are str, as the first, not {line.__class__.__name__}"
-                        )
-                    # without this frame in its traceback: whoever clears that would end us
-                    at = error.__traceback__
-                    stream.error = error.with_traceback(at.tb_next if at is not None else None)
-                    del at
-                if line is not None:
-                    between = not line
-            if given is not None:
-                break
-        if not between:
-            held += 4 * taken
-            if len(more) - joined > 64 or (data and not small):
-                size = held = (size or _size(data or "")) + _join(more, joined)
-                joined = len(more)
-            stream.block, stream.size = (type, data, more, id, retry), size or len(data or "")
-            room = (limit - held) // 4 - len(type)
-            if size > limit:
-                yield from _refuse(stream, limit)
-        if stream.text or (given is None and stream.lines is not None):
+        text, given = stream.text, stream.lines
+        if not text:
+            yield None if text is not None else (type, lines, id, retry)
             continue
-        stream.reading = False
-        runs = run = line = value = event = None  # nothing of what was taken is kept
+        small = len(text) <= room  # then no event in it can be too large
+        if small and text.endswith("\n\n"):
+            alike = text.startswith(head)
+            if not alike and text[0] in ":ed":
+                match = _HEAD.match(text)
+                if match is not None and not (comments and match[1]):
+                    head, head_type, alike = match[0], match[2] or "message", True
+                    border = f"\n\n{head}"
+            if alike:
+                text = text[len(head) : -2]
+                runs = text.split(border) if "\n" in text else (text,)
+                for value in runs:
+                    if "\n" in value:  # a block of more lines: from here on the plain way
+                        text = head + border.join(runs[runs.index(value) :]) + "\n\n"
+                        break
+                    yield _make_event(head_type, value, id, None)
+                else:
+                    text = runs = value = None  # nothing of what was taken is kept
+                    stream.text = ""
+                    yield None
+                    continue
+        try:
+            for line in text[:-1].split("\n") if given is None else chain((text[:-1],), given):
+                if (value := line.removeprefix("data: ")) == line:
+                    if line:  # the usual forms first, which the general one would cover
+                        if (value := line.removeprefix("event: ")) != line:
+                            type = value
+                            continue
+                        if (value := line.removeprefix("id: ")) != line:
+                            id = id if "\0" in value else value
+                            continue
+                        if given is not None:
+                            line = _without_end(line)
+                    if not line:  # "dispatch the event"
+                        if given is not None:
+                            whole = f"{type}{id}{''.join(lines)}"
+                            if "\n" in whole or "\r" in whole:
+                                rest = type, id, *lines[joined:]
+                                type, id, *lines[joined:] = map(_without_end, rest)
+                        if lines:
+                            data = "\n".join(lines)
+                            large = not small and len(data) + len(type) + len(id) > few
+                            if large and _size(data) + _size(type) + _size(id) > limit:
+                                yield from _refuse(stream, limit)
+                            stream.last_event_id = id
+                            yield _make_event(type or "message", data, id, retry)
+                            lines.clear()
+                            joined = size = loose = 0
+                        else:
+                            stream.last_event_id = id
+                        type, retry = "", None
+                        continue
+                    # "process the field"
+                    name, _, value = line.partition(":")
+                    value = value.removeprefix(" ")
+                    if name == "event":
+                        type = value
+                    elif name == "id" and "\0" not in value:
+                        id = value
+                    elif name == "retry" and value.isascii() and value.isdigit():
+                        digits = value.lstrip("0")[:9]  # int() takes long for many
+                        stream.retry = retry = min(int(digits or "0"), _DAY)
+                    elif comments and not name:
+                        yield line[1:]
+                    if name != "data":
+                        continue
+                lines.append(value)
+                if given is not None:
+                    loose += len(value) + 1
+                    if loose > _LOOSE:
+                        break
+            if given is not None:
+                type, id, *lines[joined:] = map(_without_end, (type, id, *lines[joined:]))
+        except BaseException as error:
+            if given is None or isinstance(error, GeneratorExit):
+                raise
+            if not isinstance(line, str):
+                error = TypeError(f"lines are str, as the first, not {line.__class__.__name__}")
+            # without this frame in its traceback: whoever clears that would end us
+            at = error.__traceback__
+            stream.error = error.with_traceback(at.tb_next if at is not None else None)
+            del at
+        if single := lines[joined:]:  # the block goes on with the next text
+            loose = sum(map(len, single)) + len(single)
+            if loose > _LOOSE or len(single) > _FEW or size + 4 * loose > limit:
+                lines[joined:] = ["\n".join(single)]
+                size, loose = size + _size(lines[joined]) + 1, 0
+                joined += 1
+                if size > limit + 1:
+                    yield from _refuse(stream, limit)
+        stream.size, stream.text, stream.lines = size + loose, "", None
+        open = lines or type or retry is not None or id is not stream.last_event_id
+        room = 0 if open or given is not None else few - len(id)
+        text = runs = line = value = data = None
         yield None
-
-
-def _join(more: list[str], joined: int) -> int:
-    """Join the lines of data that are still single; returns the bytes that they add to an event."""
-    if len(more) == joined:
-        return 0
-    more[joined:] = ["\n".join(map(_without_end, more[joined:]))]
-    return 1 + _size(more[joined])
 
 
 def _refuse(stream: _Stream, limit: int) -> Iterator[None]:
     """The event is too large: nothing comes after the events before it."""
-    stream.error = SSEEventTooLargeError(limit)
+    stream.error, stream.text = SSEEventTooLargeError(limit), ""
     while True:
         yield None
 
@@ -622,27 +577,15 @@ def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass")) - 2 * text.count("\ufffd")
 
 
-def _without_end(line: str) -> str:
-    """A line without its terminator, if it came with one."""
-    line = line.removesuffix("\n").removesuffix("\r")
-    if "\n" in line or "\r" in line:
-        raise ValueError(
-            "an item with a line break inside is not a line; for pieces cut anywhere: from_chunks"
-        )
-    return line
-
-
-def _as_bytes(chunk: Any) -> bytes:
-    """A copy, for who fed it may use its memory again."""
+def _sliced(chunk: Any) -> Iterator[bytes]:
+    """A chunk in pieces of at most `_PIECE` bytes. What its owner may use again is copied."""
     if isinstance(chunk, str):
-        return chunk.encode("utf-8", "surrogatepass")
-    try:
-        return bytes(memoryview(chunk))
-    except TypeError:
-        raise TypeError(f"a piece is bytes or str, not {type(chunk).__name__}") from None
-
-
-def _sliced(chunk: bytes) -> Iterator[bytes]:
+        chunk = chunk.encode("utf-8", "surrogatepass")
+    elif not isinstance(chunk, bytes):
+        try:
+            chunk = bytes(memoryview(chunk))
+        except TypeError:
+            raise TypeError(f"a piece is bytes or str, not {type(chunk).__name__}") from None
     return (chunk[start : start + _PIECE] for start in range(0, len(chunk), _PIECE))
 
 
@@ -655,7 +598,9 @@ class SSEParser:
     fed, however they are cut; memory is bounded by `max_event_size`. One parser is for one stream.
     """
 
-    __slots__ = ("_items", "_kept", "_limit", "_most", "_on_comment", "_skip_lf", "_stream")
+    __slots__ = (
+        "_items", "_kept", "_limit", "_most", "_on_comment", "_skip_lf", "_stream", "_untold",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -663,18 +608,15 @@ class SSEParser:
         max_event_size: int | None = _MAX_EVENT_SIZE,
         on_comment: Callable[[str], object] | None = None,
     ) -> None:
-        classes, test, wanted = _CHECKS["max_event_size"]
-        if not (isinstance(max_event_size, classes) and test(max_event_size)):
-            raise (ValueError if isinstance(max_event_size, classes) else TypeError)(
-                f"max_event_size is {wanted}, not {max_event_size!r:.60}"
-            )
+        _check_option("max_event_size", max_event_size)
         self._limit: Any = sys.maxsize if max_event_size is None else max_event_size
         self._on_comment = on_comment
         self._stream = _Stream(last_event_id)
-        self._items: Iterator[Any] = _interpret(self._stream, self._limit, on_comment is not None)
+        self._items = _interpret(self._stream, self._limit, on_comment is not None)
         self._kept = bytearray()  # what is not interpreted yet, without a blank line
         self._most = 0 if on_comment else min(_KEPT, self._limit)  # bytes of it that may be lines
         self._skip_lf = False  # the last byte was a CR: an LF now belongs to it
+        self._untold: list[Any] = []  # items that `feed` could not return, for on_comment raised
 
     @property
     def last_event_id(self) -> str:
@@ -689,23 +631,25 @@ class SSEParser:
 
     def _settle(self) -> None:
         """Have the lines interpreted that wait for the rest of their block."""
-        if not self._stream.reading and self._take_lines():
+        if not self._stream.text and self._take(self._kept.rfind(b"\n") + 1):
             next(self._items, None)  # nothing comes if the parser was broken off
 
     @property
     def unfinished(self) -> SSEEvent | None:
-        """The event that an end of the stream now would cut off, if its data has begun."""
+        """The event that an end of the stream now would cut off, if its data has begun; `None`
+        while events are ready.
+        """
         self._settle()
-        stream, line = self._stream, self._kept.decode("utf-8", "replace")
-        if stream.reading:
+        stream = self._stream
+        if stream.text or self._untold:
             return None
-        lines, id, retry = [line], stream.last_event_id, None
-        if stream.block is not None:
-            type, data, more, id, retry = stream.block
-            known = [] if data is None else "\n".join((data, *more)).split("\n")
-            lines = [f"event: {type}", *[f"data: {line}" for line in known], line]
+        stream.text = None
+        type, lines, id, retry = next(self._items, None) or ("", [], stream.last_event_id, None)
+        stream.text = ""
+        known = "\n".join(lines).split("\n") if lines else []
+        block = [f"event: {type}", *[f"data: {line}" for line in known]]
         parser = SSEParser(id, None)
-        parser._stream.text = "\n".join([*lines, "", ""])
+        parser._stream.text = "\n".join([*block, self._kept.decode("utf-8", "replace"), "", ""])
         event = next(parser._items)
         if event is None or event.retry is not None:
             return event  # type: ignore[no-any-return]
@@ -715,56 +659,51 @@ class SSEParser:
         """The events that `chunk`, any piece of the stream, completes.
 
         Raises `SSEEventTooLargeError` when an *earlier* call met an event over the limit: that
-        call still returned the events before it; and what `on_comment` raises.
+        call still returned the events before it. What `on_comment` raises comes out, too; then
+        the next call returns what came before that comment, and goes on behind it.
         """
         if self._stream.error is not None:
             raise self._stream.error
-        data: Any = chunk if chunk.__class__ is bytes else _as_bytes(chunk)
-        events: list[SSEEvent] = []
-        pieces = iter((data,) if len(data) <= _PIECE else _sliced(data))
+        whole = chunk.__class__ is bytes and len(chunk) <= _PIECE
+        pieces: Any = (chunk,) if whole else _sliced(chunk)
+        items, self._untold = self._untold, []
         for piece in pieces:
-            if self._push(piece) or self._stream.reading:  # reading: on_comment has raised before
+            if self._push(piece):
                 for item in self._items:
                     if item is None:
                         break
-                    if item.__class__ is SSEEvent:
-                        events.append(item)
-                    else:
-                        self._tell(item, events, pieces)
+                    items.append(item)
                 else:
                     raise RuntimeError("this parser was broken off inside feed(), it cannot go on")
-        return events
+        return items if self._on_comment is None else self._without_comments(items)
 
-    def _tell(self, comment: str, events: list[SSEEvent], pieces: Iterator[bytes]) -> None:
-        """Call `on_comment`. If it raises, the next call of `feed` returns what came before it,
-        and goes on with what is behind it.
-        """
-        try:
-            self._on_comment(comment)  # type: ignore[misc]
-        except BaseException:
-            self._items = chain(events, self._items)
-            for piece in pieces:
-                waiting, self._stream.text = self._stream.text, ""
-                self._push(piece)
-                self._stream.text = waiting + self._stream.text
-            raise
+    def _without_comments(self, items: list[Any]) -> list[SSEEvent]:
+        """The events among `items`, after `on_comment` was called for the others."""
+        events: list[SSEEvent] = []
+        for n, item in enumerate(items, 1):
+            if item.__class__ is SSEEvent:
+                events.append(item)
+                continue
+            try:
+                self._on_comment(item)  # type: ignore[misc]
+            except BaseException:
+                self._untold = events + items[n:]
+                raise
+        return events
 
     def _push(self, chunk: bytes) -> bool:
         """Keep `chunk`; is there something now to be interpreted?
 
         An unfinished block waits, while it is small, for all of its lines: to interpret it as they
-        come takes twice as long where they come one by one. Nobody can tell the difference: with
-        `on_comment` no line waits, and who asks for `retry` has them interpreted first.
+        come takes twice as long where they come one by one. With `on_comment` no line waits, and
+        who asks for `retry` has those interpreted that do.
         """
         if self._skip_lf and chunk:
             self._skip_lf, chunk = False, chunk.removeprefix(b"\n")
         if 13 in chunk:  # an int: five times cheaper than b"\r" on small pieces
-            self._skip_lf = (
-                chunk[-1] == 13
-            )  # it ends its line at once; an LF right behind is dropped
-            without = chunk.replace(
-                b"\r", b""
-            )  # with the count still cheaper than to replace pairs
+            # A CR at the end ends its line at once; an LF right behind it is dropped.
+            self._skip_lf = chunk[-1] == 13
+            without = chunk.replace(b"\r", b"")  # even with the count cheaper than to replace pairs
             if len(chunk) - len(without) == chunk.count(b"\r\n"):
                 chunk = without
             else:
@@ -775,44 +714,39 @@ class SSEParser:
             return True
         before = len(kept)
         kept += chunk
-        end = kept.rfind(b"\n\n", before and before - 1) + 2
-        if end == 1 and not kept.startswith(b"\n"):  # no blank line
-            if len(kept) <= self._most:
-                return False
-            return self._take_lines(10 in chunk or before <= self._most)
-        self._stream.text = kept[:end].decode("utf-8", "replace")
-        del kept[:end]
-        if len(kept) > self._most:
-            self._take_lines(True)
-        return True
+        end = kept.rfind(b"\n\n", before and before - 1) + 2  # behind the last blank line
+        if end == 1 and not kept.startswith(b"\n"):
+            end = 0
+        if len(kept) - end > self._most:
+            start = before if before > self._most else end  # no line has ended before it
+            end = max(end, kept.rfind(b"\n", start) + 1)
+            if len(kept) - end + self._stream.size > self._limit:
+                self._bound(end)
+        return end > 0 and self._take(end)
 
-    def _take_lines(self, search: bool = True) -> bool:
-        """Complete lines of the block that is kept become ready; an unfinished line is bounded."""
-        kept, stream = self._kept, self._stream
-        end = kept.rfind(b"\n") + 1 if search else 0
-        if end == len(kept):
-            stream.text += kept.decode("utf-8", "replace")
-            kept.clear()
-        elif end:
-            stream.text += kept[:end].decode("utf-8", "replace")
-            del kept[:end]
-        if len(kept) + stream.size > self._limit:
-            self._bound(kept)
+    def _take(self, end: int) -> bool:
+        """The first `end` bytes that are kept, complete lines, become ready. Are there some?"""
+        if end:
+            self._stream.text = self._kept[:end].decode("utf-8", "replace")
+            del self._kept[:end]
         return end > 0
 
-    def _bound(self, line: bytearray) -> None:
-        """The unfinished line has become large: it is refused, or not kept if it is ignored."""
-        start = line[:10] if self._stream.begun else line[:10].removeprefix(b"\xef\xbb\xbf")
-        brings_data = start.startswith(b"data:")
+    def _bound(self, start: int) -> None:
+        """The unfinished line, which begins at `start`, is large: it is refused, or not kept if it
+        is ignored.
+        """
+        line = self._kept[start : start + 10]
+        if not (self._stream.begun or start):
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        brings_data = line.startswith(b"data:")
         allowed = len("\ufeffdata: ".encode()) - self._stream.size if brings_data else _SLACK
-        if len(line) <= self._limit + allowed:
+        if len(self._kept) - start <= self._limit + allowed:
             return
-        if brings_data or start.startswith(
-            (b"event:", b"id:", b":" if self._on_comment else b"id:")
-        ):
+        fields = (b"data:", b"event:", b"id:", b":" if self._on_comment else b"id:")
+        if line.startswith(fields):
             self._stream.error = SSEEventTooLargeError(self._limit)
         else:
-            line[:] = _IGNORED
+            self._kept[start:] = _IGNORED
 
 
 # --- the parser over any iterable ---------------------------------------------------------------
@@ -846,7 +780,7 @@ class _Source:
         """The event that the end of what was read cuts off; `None` while events are ready."""
         return self._parser.unfinished
 
-    def _event(self) -> SSEEvent | None:
+    def _ready(self) -> SSEEvent | None:
         """The next event of what was read; `None` if more must be read for it."""
         parser = self._parser
         for event in parser._items:
@@ -872,7 +806,7 @@ class _Source:
     def _take(self, item: Any) -> None:
         """A piece, or a line by itself."""
         if self._kind is SSEParser:
-            self._rest = _sliced(_as_bytes(item))
+            self._rest = _sliced(item)
         else:
             self._kind = self._kind or (bytes if isinstance(item, bytes) else str)
             self._parser._stream.text = _line(self._kind, item) + "\n"
@@ -884,6 +818,16 @@ def _line(kind: Any, item: Any) -> str:
         raise TypeError(f"lines are {kind.__name__}, as the first, not {type(item).__name__}")
     line: str = item.decode("utf-8", "replace") if isinstance(item, bytes) else item
     return _without_end(line)
+
+
+def _without_end(line: str) -> str:
+    """A line without its terminator, if it came with one."""
+    line = line.removesuffix("\n").removesuffix("\r")
+    if "\n" in line or "\r" in line:
+        raise ValueError(
+            "an item with a line break inside is not a line; for pieces cut anywhere: from_chunks"
+        )
+    return line
 
 
 def _refuse_no_lines(source: Any, name: str) -> None:
@@ -979,10 +923,8 @@ class EventSource(_Source):
         return self
 
     def __next__(self) -> SSEEvent:
-        while (event := self._event()) is None:
-            stream, reader = self._parser._stream, self._reader
-            if stream.lines is not None:
-                raise StopIteration
+        while (event := self._ready()) is None:
+            reader, stream = self._reader, self._parser._stream
             item = next(reader)
             self._take(item)
             if self._kind is not SSEParser:  # the others are taken from the reader itself
@@ -1049,7 +991,7 @@ class AsyncEventSource(_Source):
         return self
 
     async def __anext__(self) -> SSEEvent:
-        while (event := self._event()) is None:
+        while (event := self._ready()) is None:
             if self._reader is None:
                 raise StopAsyncIteration
             self._take(await anext(self._reader))
@@ -1453,6 +1395,16 @@ _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
     "on_error": _HOOK,
     "on_comment": _HOOK,
 }  # an option, the classes of its values, a test of the value, and what both want in words
+
+
+def _check_option(name: str, value: Any) -> None:
+    classes, test, wanted = _CHECKS[name]
+    good = isinstance(value, classes)
+    if not (good and test(value)):
+        error = ValueError if good and classes != (object,) else TypeError
+        raise error(f"{name} is {wanted}, not {_shown(repr(value), 60)}")
+
+
 _FOREIGN_OPTIONS = {
     "auth": 'headers={"Authorization": ...}, or user:password@ in the URL',
     "cookies": 'headers={"Cookie": ...}',
@@ -1489,12 +1441,8 @@ class _Options:
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __init__(self, given: dict[str, Any]) -> None:
-        for name, (classes, test, wanted) in _CHECKS.items():
-            value = given[name]
-            good = isinstance(value, classes)
-            if not (good and test(value)):
-                error = ValueError if good and classes != (object,) else TypeError
-                raise error(f"{name} is {wanted}, not {_shown(repr(value), 60)}")
+        for name in _CHECKS:
+            _check_option(name, given[name])
         if given["json"] is not None and given["content"] is not None:
             raise TypeError("json or content, not both")
         content, method = given["content"], given["method"]

@@ -66,7 +66,7 @@ class Events(unittest.TestCase):
 
     def test_made_in_parallel(self) -> None:
         """As free-threaded Python makes them."""
-        made = sse._event_in_parallel("a", "b", "c", 4)
+        made = sse._make_event_in_parallel("a", "b", "c", 4)
         self.assertEqual(made, SSEEvent("a", "b", "c", 4))
         self.assertIs(type(made), SSEEvent)
 

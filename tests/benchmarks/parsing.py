@@ -114,7 +114,7 @@ def floors(seconds: float) -> Section:
     """What it costs to make the events alone: by calling the class, and the way the parser makes them."""
     import sse
 
-    ways = {"SSEEvent(...)": sse.SSEEvent, "the parser's way": getattr(sse, "_event", None)}
+    ways = {"SSEEvent(...)": sse.SSEEvent, "the parser's way": getattr(sse, "_make_event", None)}
     calls = {name: partial(construct, make) for name, make in ways.items() if make is not None}
     best = scaled(interleaved(calls, seconds), 1e6 / EVENTS)
     return Section(

@@ -62,7 +62,7 @@ REASONS = [
     ("elif wire is not None", RACE),
     ("if not self._cancelled", "cancelled twice within one grace"),
     ("if self._answered", "cancelled in the grace after a whole answer"),
-    ("_event = _event_in_parallel", "free-threaded Python"),
+    ("_make_event = _make_event_in_parallel", "free-threaded Python"),
     ("_is_gil_enabled", "free-threaded Python"),
     ("if _from_handler", HANDLER),
     ("asyncio.TimeoutError", "a refusal whose body breaks in a way that is no drop"),
