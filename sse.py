@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
+    _Lines = TypeVar("_Lines")  # what a source takes, in either world
+    _Chunks = TypeVar("_Chunks")
+    _ASource = TypeVar("_ASource", bound="_Source[Any, Any]")
     _Made = TypeVar("_Made")  # what a callable makes headers as, and what sends, in either world
     _Transport = TypeVar("_Transport")
 
@@ -71,7 +74,7 @@ if TYPE_CHECKING:
     State = Literal["connecting", "open", "closed"]
 else:  # what the annotations below mean to typing.get_type_hints() and to checks at run time
     Any = Response = BlockingClient = AwaitedClient = Awaitable = SSLContext = object
-    State, _Made, _Transport = str, object, object
+    State, _Lines, _Chunks, _ASource, _Made, _Transport = str, *[object] * 5
 
     class Generic:
         __slots__ = ()
@@ -93,6 +96,7 @@ __version__ = "1.1.0"
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525), 529})
 """Statuses that usually pass: for `connect(url, retry_on_status=TRANSIENT_STATUSES)`."""
 
+_EVENT_STREAM = "text/event-stream"
 _MAX_EVENT_SIZE = 64 * 2**20
 _DAY = 24 * 60 * 60 * 1000  # ms; the longest reconnection time that a server can ask for
 
@@ -156,12 +160,10 @@ class SSEEvent:
     def __setattr__(self, name: str, value: object) -> None:
         from dataclasses import FrozenInstanceError
 
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+        raise FrozenInstanceError(f"events are frozen: {name!r} cannot be set")
 
     def __delattr__(self, name: str) -> None:
-        from dataclasses import FrozenInstanceError
-
-        raise FrozenInstanceError(f"cannot delete field {name!r}")
+        self.__setattr__(name, None)
 
     def _values(self) -> tuple[str, str, str, int | None]:
         return self.event, self.data, self.id, self.retry
@@ -453,9 +455,11 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
     few = limit // 4  # so many characters are never more bytes than are allowed
     room = 0  # so many may come for the short cut; 0: a block is open, or it is the caller's lines
     text: Any
-    line: Any
+    line: Any = None
     runs: Any
+    run: Any
     value: Any
+    data: Any
     while not stream.text:
         yield None if stream.text is not None else (type, lines, id, retry)
     stream.begun, stream.text = True, stream.text.removeprefix("\ufeff")
@@ -477,13 +481,13 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
             if alike:
                 text = text[len(head) : -2]
                 runs = text.split(border) if "\n" in text else (text,)
-                for value in runs:
-                    if "\n" in value:  # a block of more lines: from here on the plain way
-                        text = head + border.join(runs[runs.index(value) :]) + "\n\n"
+                for run in runs:
+                    if "\n" in run:  # a block of more lines: from here on the plain way
+                        text = head + border.join(runs[runs.index(run) :]) + "\n\n"
                         break
-                    yield _make_event(head_type, value, id, None)
+                    yield _make_event(head_type, run, id, None)
                 else:
-                    text = runs = value = None  # nothing of what was taken is kept
+                    text = runs = run = None  # nothing of what was taken is kept
                     stream.text = ""
                     yield None
                     continue
@@ -559,7 +563,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
         stream.size, stream.text, stream.lines = size + loose, "", None
         open = lines or type or retry is not None or id is not stream.last_event_id
         room = 0 if open or given is not None else few - len(id)
-        text = runs = line = value = data = None
+        text = runs = run = line = value = data = None
         yield None
 
 
@@ -752,15 +756,45 @@ class SSEParser:
 # --- the parser over any iterable ---------------------------------------------------------------
 
 
-class _Source:
-    """What `EventSource` and `AsyncEventSource` share: a parser, and what it is given to read."""
+class _Source(Generic[_Lines, _Chunks]):
+    """The events of an iterable of lines, `str` or `bytes`, with or without their terminators.
+
+    A list, an open file, `sys.stdin`; for pieces cut anywhere see `from_chunks`, for an answer of
+    any HTTP library `from_response`. An event is yielded when its blank line is read, nothing is
+    read ahead, and a loop left early can be resumed. Raises `ValueError` for an item that is not
+    one line, `TypeError` when `str` and `bytes` are mixed, `SSEEventTooLargeError` for an event
+    over `max_event_size` bytes, and whatever the iterable raises.
+    """
 
     __slots__ = ("_kind", "_parser", "_reader", "_rest", "_source")
+    _iterate: Callable[[Any], Any]  # `iter` or `aiter`
 
-    def _begin(
-        self, source: Any, reader: Any, kind: type | None, last_event_id: str, limit: int | None
+    def __init__(
+        self,
+        lines: _Lines,
+        *,
+        last_event_id: str = "",
+        max_event_size: int | None = _MAX_EVENT_SIZE,
     ) -> None:
-        self._source, self._reader = source, reader  # what was given, the iterator over it
+        _refuse_no_lines(lines, self._iterate is aiter)
+        self._begin(lines, None, last_event_id, max_event_size)
+
+    @classmethod
+    def from_chunks(
+        cls: type[_ASource],
+        chunks: _Chunks,
+        *,
+        last_event_id: str = "",
+        max_event_size: int | None = _MAX_EVENT_SIZE,
+    ) -> _ASource:
+        """The events of a stream in pieces cut anywhere, such as httpx's `iter_bytes()`."""
+        new = cls.__new__(cls)
+        new._begin(chunks, SSEParser, last_event_id, max_event_size)
+        return new
+
+    def _begin(self, source: Any, kind: type | None, last_event_id: str, limit: int | None) -> None:
+        self._source = source  # to be closed
+        self._reader: Any = self._iterate(source)
         self._kind: Any = kind  # of the lines: the first decides; SSEParser: pieces cut anywhere
         self._rest: Iterator[bytes] = iter(())  # of a large piece
         self._parser = SSEParser(last_event_id, limit)
@@ -830,63 +864,32 @@ def _without_end(line: str) -> str:
     return line
 
 
-def _refuse_no_lines(source: Any, name: str) -> None:
+def _refuse_no_lines(source: Any, awaited: bool) -> None:
     """Raise a `TypeError` that names the right way for what is taken for lines and is none."""
+    ours, others = ("EventSource", "__iter__"), ("AsyncEventSource", "__aiter__")
+    (name, wanted), (other, there) = (others, ours) if awaited else (ours, others)
     if isinstance(source, (str, bytes, bytearray)):
         raise TypeError(
             f"one string is no iterable of lines; for a whole stream: {name}.from_chunks([stream])"
         )
     if hasattr(source, "headers") and (hasattr(source, "status_code") or hasattr(source, "status")):
         raise TypeError(f"a response is no iterable of lines: {name}.from_response(response)")
-    if not hasattr(source, "__aiter__" if name.startswith("Async") else "__iter__"):
-        other = "EventSource" if name.startswith("Async") else "AsyncEventSource"
-        there = hasattr(source, "__iter__" if name.startswith("Async") else "__aiter__")
-        raise TypeError(
-            f"{type(source).__name__} is no iterable of lines" + f"; for it: {other}" * there
-        )
+    if not hasattr(source, wanted):
+        hint = f"; for it: {other}" if hasattr(source, there) else ""
+        raise TypeError(f"{type(source).__name__} is no iterable of lines{hint}")
 
 
-class EventSource(_Source):
-    """The events of an iterable of lines, `str` or `bytes`, with or without their terminators.
-
-    A list, an open file, `sys.stdin`; for pieces cut anywhere see `from_chunks`, for an answer of
-    any HTTP library `from_response`. An event is yielded when its blank line is read, nothing is
-    read ahead, and a loop left early can be resumed. Raises `ValueError` for an item that is not
-    one line, `TypeError` when `str` and `bytes` are mixed, `SSEEventTooLargeError` for an event
-    over `max_event_size` bytes, and whatever the iterable raises.
-    """
-
+class EventSource(_Source[Iterable[str] | Iterable[bytes], Iterable[bytes] | Iterable[str]]):
+    __doc__ = _Source.__doc__
     __slots__ = ()
-
-    def __init__(
-        self,
-        lines: Iterable[str] | Iterable[bytes],
-        *,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-    ) -> None:
-        _refuse_no_lines(lines, "EventSource")
-        self._begin(lines, iter(lines), None, last_event_id, max_event_size)
-
-    @classmethod
-    def from_chunks(
-        cls,
-        chunks: Iterable[bytes] | Iterable[str],
-        *,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-    ) -> EventSource:
-        """The events of a stream in pieces cut anywhere, such as httpx's `iter_bytes()`."""
-        new = cls.__new__(cls)
-        new._begin(chunks, iter(chunks), SSEParser, last_event_id, max_event_size)
-        return new
+    _iterate = staticmethod(iter)
 
     @classmethod
     def from_response(
         cls,
         response: Any,
         *,
-        content_type: str | None = "text/event-stream",
+        content_type: str | None = _EVENT_STREAM,
         last_event_id: str = "",
         max_event_size: int | None = _MAX_EVENT_SIZE,
     ) -> EventSource:
@@ -941,50 +944,30 @@ class EventSource(_Source):
                 closable.close()
 
 
-class AsyncEventSource(_Source):
+class AsyncEventSource(
+    _Source[AsyncIterable[str] | AsyncIterable[bytes], AsyncIterable[bytes] | AsyncIterable[str]]
+):
     """`EventSource` over an asynchronous iterable."""
 
     __slots__ = ()
-
-    def __init__(
-        self,
-        lines: AsyncIterable[str] | AsyncIterable[bytes],
-        *,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-    ) -> None:
-        _refuse_no_lines(lines, "AsyncEventSource")
-        self._begin(lines, aiter(lines), None, last_event_id, max_event_size)
-
-    @classmethod
-    def from_chunks(
-        cls,
-        chunks: AsyncIterable[bytes] | AsyncIterable[str],
-        *,
-        last_event_id: str = "",
-        max_event_size: int | None = _MAX_EVENT_SIZE,
-    ) -> AsyncEventSource:
-        """The events of a stream in pieces cut anywhere, such as httpx's `aiter_bytes()`."""
-        new = cls.__new__(cls)
-        new._begin(chunks, aiter(chunks), SSEParser, last_event_id, max_event_size)
-        return new
+    _iterate = staticmethod(aiter)
 
     @classmethod
     def from_response(
         cls,
         response: Any,
         *,
-        content_type: str | None = "text/event-stream",
+        content_type: str | None = _EVENT_STREAM,
         last_event_id: str = "",
         max_event_size: int | None = _MAX_EVENT_SIZE,
     ) -> AsyncEventSource:
         """`EventSource.from_response` for open answers of httpx, httpx2, niquests, aiohttp and
         `httpclient`. What is wrong with the answer is raised by the first step.
         """
-        new = cls.__new__(cls)
         pieces, refusal = _apieces(response), _refusal(_facts(response), content_type)
         chunks = pieces if refusal is None else _refused(response, pieces, refusal)
-        new._begin(response, chunks, SSEParser, last_event_id, max_event_size)
+        new = cls.from_chunks(chunks, last_event_id=last_event_id, max_event_size=max_event_size)
+        new._source = response
         return new
 
     def __aiter__(self) -> AsyncEventSource:
@@ -1471,7 +1454,7 @@ class _Options:
         self, last_event_id: str, headers: Any, params: Any
     ) -> tuple[str, str, list[tuple[str, str]], Any]:
         """Method, URL, header lines and body of an attempt, with what its callables have made."""
-        merged = [("Accept", "text/event-stream"), ("Cache-Control", "no-cache")]
+        merged = [("Accept", _EVENT_STREAM), ("Cache-Control", "no-cache")]
         merged.append(("Accept-Encoding", "identity"))
         if self.json is not None:
             merged.append(("Content-Type", "application/json"))
@@ -2083,7 +2066,7 @@ class _Client(Generic[_Made, _Transport]):
         backoff: int | float = 1.0,
         max_retry_interval: int = 30000,
         max_event_size: int | None = _MAX_EVENT_SIZE,
-        content_type: str | None = "text/event-stream",
+        content_type: str | None = _EVENT_STREAM,
         follow_redirects: bool = True,
         proxy: str | None = None,
         uds: str | os.PathLike[str] | None = None,
