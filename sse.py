@@ -214,8 +214,10 @@ class SSEEvent:
                 raise ValueError(
                     f"the {name} of an event cannot have line breaks or NUL on the wire"
                 )
-        if not self.event or "\r" in self.data:
-            raise ValueError("an empty type, and CR in the data, cannot be told on the wire")
+        if not self.event:
+            raise ValueError("the type of an event cannot be empty on the wire")
+        if "\r" in self.data:
+            raise ValueError("the data of an event cannot have CR on the wire, only LF")
         if self.retry is not None and not (isinstance(self.retry, int) and 0 <= self.retry <= _DAY):
             raise ValueError(f"retry is a whole number of ms from 0 to {_DAY} on the wire")
         lines = [] if self.event == "message" else [f"event: {self.event}"]
