@@ -429,7 +429,7 @@ class Request:
             else:
                 lines = [line for line in lines if line[0].lower() in _HARMLESS]
         except RedirectError as error:
-            raise RedirectError(f"redirect {status}, {' -> '.join(hops)}: {error}") from None
+            raise RedirectError(f"redirect {status}, {_way(hops)}: {error}") from None
         following = Request(method, url, lines, content)
         following.hops = hops
         return following
@@ -450,6 +450,12 @@ class Request:
             raise RedirectError(f"'{place}' is not a place to go to: {why}") from None
         url.userinfo = None
         return url
+
+
+def _way(hops: tuple[str, ...]) -> str:
+    """The URLs on a way, for a message: of many only where it begins and ends."""
+    most, left_out = 6, f"({len(hops) - 5} more)"
+    return " -> ".join(hops if len(hops) <= most else (*hops[:3], left_out, *hops[-2:]))
 
 
 # --- the route: proxies, and who is named when something fails -----------------------------------
@@ -2007,7 +2013,7 @@ class _Answer:
     @property
     def route(self) -> str:
         """How the answer came, for messages: redirects, a proxy; empty if there were none."""
-        redirects = f"[redirected: {' -> '.join(self.hops)}]" if len(self.hops) > 1 else ""
+        redirects = f"[redirected: {_way(self.hops)}]" if len(self.hops) > 1 else ""
         proxy = f"[through the proxy {self.via}]" if self.via else ""
         return f"{redirects} {proxy}".strip()
 
