@@ -238,7 +238,9 @@ class URL:
                 why = "the URL does not begin with http:// or https://"
             elif re.match(address, text, re.IGNORECASE):
                 why = "the URL has an IPv6 address without brackets"
-            raise InvalidRequestError(why)
+            # A name and a password may stand before any @, wherever the rest of it is misplaced.
+            given = "" if "@" in text else _shown(re.split("[?#]", text, maxsplit=1)[0])
+            raise InvalidRequestError(f"{why}: '{given}'" if given else why)
         scheme, self.userinfo, host, port, target = match.groups()
         self.scheme = scheme.lower()
         self.host = _host(host)
@@ -2967,8 +2969,11 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     """
     name, world, send = _recognized(client)
     if world is None and not callable(client):
+        parts = (hasattr(client, "handle_request"), hasattr(client, "handle_async_request"))
+        whole = f"{name.partition('.')[0]}.{'AsyncClient' if asynchronous else 'Client'}"
+        hint = f"; such a part of httpx goes into a client: transport={whole}(transport=...)"
         raise TypeError(f"transport= takes {_CHOICE[asynchronous]} transport(method, url, *, "
-                        f"headers, content, timeout), not {name}")  # fmt: skip
+                        f"headers, content, timeout), not {name}{hint * any(parts)}")  # fmt: skip
     if world is not None and isinstance(client, type):
         raise TypeError(f"transport= takes an instance of {name}, not the class")
     if world is not None and world != asynchronous:
@@ -2997,7 +3002,8 @@ def _recognized(client: Any) -> tuple[str, bool | None, Any]:
                             f"transport={name}Transport(app)")  # fmt: skip
     if code and code.co_flags & 0x80:  # inspect.CO_COROUTINE
         return "a coroutine function", True, None
-    return kind.__name__, None, None
+    package = kind.__module__.partition(".")[0]
+    return kind.__name__ if package == "builtins" else f"{package}.{kind.__name__}", None, None
 
 
 def _code_of(function: Any) -> Any:
