@@ -2969,11 +2969,11 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     """
     name, world, send = _recognized(client)
     if world is None and not callable(client):
-        parts = (hasattr(client, "handle_request"), hasattr(client, "handle_async_request"))
-        whole = f"{name.partition('.')[0]}.{'AsyncClient' if asynchronous else 'Client'}"
-        hint = f"; such a part of httpx goes into a client: transport={whole}(transport=...)"
+        hint = ""
+        if hasattr(client, "handle_request") or hasattr(client, "handle_async_request"):
+            hint = "; such a part of httpx goes into its Client or AsyncClient(transport=...)"
         raise TypeError(f"transport= takes {_CHOICE[asynchronous]} transport(method, url, *, "
-                        f"headers, content, timeout), not {name}{hint * any(parts)}")  # fmt: skip
+                        f"headers, content, timeout), not {name}{hint}")  # fmt: skip
     if world is not None and isinstance(client, type):
         raise TypeError(f"transport= takes an instance of {name}, not the class")
     if world is not None and world != asynchronous:

@@ -288,9 +288,9 @@ def _safe(url: str) -> str:
 def _whole(url: str, client: Any) -> str:
     """A URL for a message, with the base URL that another library's client puts before it."""
     base = str(getattr(client, "base_url", None) or "")
-    linked = getattr(client, "_base_url", None)  # aiohttp's, from where the URL is a link
-    if linked is not None:
-        base = str(linked.origin() if url.startswith("/") else linked)
+    if not base:  # aiohttp's, from where the URL is a link
+        base = str(getattr(client, "_base_url", None) or "")
+        base = "/".join(base.split("/")[:3]) if url.startswith("/") else base
     if not base or re.match("[A-Za-z][A-Za-z0-9+.-]*:", url):
         return url
     return f"{base.rstrip('/')}/{url.lstrip('/')}"
