@@ -328,7 +328,7 @@ class SSEConnectionError(SSEError, ConnectionError):
 
     def __str__(self) -> str:
         cause = _cause(self.last_error) + (" inside an event" if self.unfinished else "")
-        cause += " before `until` accepted an event" if self._missed else ""
+        cause += ", and `until` had accepted no event" if self._missed else ""
         counts = (
             (self.delivered, "event{} delivered"),
             (self.retries, "reconnection{} tried in a row"),

@@ -213,7 +213,7 @@ class Until(World):
                 self.assertEqual((caught.exception.delivered, client.waits), (2, []))
 
     def test_the_error_says_what_was_missed(self) -> None:
-        missed = " before `until` accepted an event"
+        missed = ", and `until` had accepted no event"
         for rest, until, text in (
             ("", is_done, "the server ended the stream" + missed),
             ("data: x", is_done, "the server ended the stream inside an event" + missed),
