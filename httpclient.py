@@ -238,7 +238,9 @@ class URL:
                 why = "the URL does not begin with http:// or https://"
             elif re.match(address, text, re.IGNORECASE):
                 why = "the URL has an IPv6 address without brackets"
-            raise InvalidRequestError(why)
+            # A name and a password may stand before any @, wherever the rest of it is misplaced.
+            given = "" if "@" in text else _shown(re.split("[?#]", text, maxsplit=1)[0])
+            raise InvalidRequestError(f"{why}: '{given}'" if given else why)
         scheme, self.userinfo, host, port, target = match.groups()
         self.scheme = scheme.lower()
         self.host = _host(host)
@@ -429,7 +431,7 @@ class Request:
             else:
                 lines = [line for line in lines if line[0].lower() in _HARMLESS]
         except RedirectError as error:
-            raise RedirectError(f"redirect {status}, {' -> '.join(hops)}: {error}") from None
+            raise RedirectError(f"redirect {status}, {_way(hops)}: {error}") from None
         following = Request(method, url, lines, content)
         following.hops = hops
         return following
@@ -450,6 +452,12 @@ class Request:
             raise RedirectError(f"'{place}' is not a place to go to: {why}") from None
         url.userinfo = None
         return url
+
+
+def _way(hops: tuple[str, ...]) -> str:
+    """The URLs on a way, for a message: of many only where it begins and ends."""
+    most, left_out = 6, f"({len(hops) - 5} more)"
+    return " -> ".join(hops if len(hops) <= most else (*hops[:3], left_out, *hops[-2:]))
 
 
 # --- the route: proxies, and who is named when something fails -----------------------------------
@@ -2007,7 +2015,7 @@ class _Answer:
     @property
     def route(self) -> str:
         """How the answer came, for messages: redirects, a proxy; empty if there were none."""
-        redirects = f"[redirected: {' -> '.join(self.hops)}]" if len(self.hops) > 1 else ""
+        redirects = f"[redirected: {_way(self.hops)}]" if len(self.hops) > 1 else ""
         proxy = f"[through the proxy {self.via}]" if self.via else ""
         return f"{redirects} {proxy}".strip()
 
@@ -2961,8 +2969,11 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     """
     name, world, send = _recognized(client)
     if world is None and not callable(client):
+        hint = ""
+        if hasattr(client, "handle_request") or hasattr(client, "handle_async_request"):
+            hint = "; such a part of httpx goes into its Client or AsyncClient(transport=...)"
         raise TypeError(f"transport= takes {_CHOICE[asynchronous]} transport(method, url, *, "
-                        f"headers, content, timeout), not {name}")  # fmt: skip
+                        f"headers, content, timeout), not {name}{hint}")  # fmt: skip
     if world is not None and isinstance(client, type):
         raise TypeError(f"transport= takes an instance of {name}, not the class")
     if world is not None and world != asynchronous:
@@ -2991,7 +3002,8 @@ def _recognized(client: Any) -> tuple[str, bool | None, Any]:
                             f"transport={name}Transport(app)")  # fmt: skip
     if code and code.co_flags & 0x80:  # inspect.CO_COROUTINE
         return "a coroutine function", True, None
-    return kind.__name__, None, None
+    package = kind.__module__.partition(".")[0]
+    return kind.__name__ if package == "builtins" else f"{package}.{kind.__name__}", None, None
 
 
 def _code_of(function: Any) -> Any:

@@ -216,8 +216,10 @@ class SSEEvent:
                 raise ValueError(
                     f"the {name} of an event cannot have line breaks or NUL on the wire"
                 )
-        if not self.event or "\r" in self.data:
-            raise ValueError("an empty type, and CR in the data, cannot be told on the wire")
+        if not self.event:
+            raise ValueError("the type of an event cannot be empty on the wire")
+        if "\r" in self.data:
+            raise ValueError("the data of an event cannot have CR on the wire, only LF")
         if self.retry is not None and not (isinstance(self.retry, int) and 0 <= self.retry <= _DAY):
             raise ValueError(f"retry is a whole number of ms from 0 to {_DAY} on the wire")
         lines = [] if self.event == "message" else [f"event: {self.event}"]
@@ -285,6 +287,17 @@ def _safe(url: str) -> str:
     return _shown(re.sub(r"^((?:[^/]*://)?)[^/]*@", r"\1", re.split(r"[?#]", url, maxsplit=1)[0]))
 
 
+def _whole(url: str, client: Any) -> str:
+    """A URL for a message, with the base URL that another library's client puts before it."""
+    base = str(getattr(client, "base_url", None) or "")
+    if not base:  # aiohttp's, from where the URL is a link
+        base = str(getattr(client, "_base_url", None) or "")
+        base = "/".join(base.split("/")[:3]) if url.startswith("/") else base
+    if not base or re.match("[A-Za-z][A-Za-z0-9+.-]*:", url):
+        return url
+    return f"{base.rstrip('/')}/{url.lstrip('/')}"
+
+
 class SSEError(Exception):
     """Base of what the clients and the parser raise for what the network brought, or did not."""
 
@@ -293,16 +306,20 @@ class SSEError(Exception):
 
 
 class SSEConnectionError(SSEError, ConnectionError):
-    """No connection, or no more. What the last attempt failed with is `last_error`, and the cause.
+    """No connection, or no more.
 
-    `retries`: reconnections tried in a row. `delivered`: events handed over in all.
-    `last_event_id`: where to resume. `unfinished`: the event that the end of the stream cut off,
-    if its data had begun, else `None`.
+    `url`: what was asked for. `last_error`: what the last attempt failed with, also the cause;
+    `None` if the server just ended the stream. `retries`: reconnections tried since an event was
+    delivered, or a connection held for 10 s; 0 if there was none. `delivered`: events handed over
+    by this client in all, over all its connections. `last_event_id`: that of the last of them, to
+    resume there. `unfinished`: the event that the end of the last connection cut off, as far as it
+    came, if its data had begun; else `None`. It was not delivered.
     """
 
     delivered: int = 0
     last_event_id: str = ""
     unfinished: SSEEvent | None = None
+    _missed = False  # did the stream end although `until` had accepted no event?
 
     def __init__(self, url: str, retries: int, last_error: BaseException | None) -> None:
         self.args = _safe(url), retries, last_error  # OSError would read an errno
@@ -313,6 +330,7 @@ class SSEConnectionError(SSEError, ConnectionError):
 
     def __str__(self) -> str:
         cause = _cause(self.last_error) + (" inside an event" if self.unfinished else "")
+        cause += ", and `until` had accepted no event" if self._missed else ""
         counts = (
             (self.delivered, "event{} delivered"),
             (self.retries, "reconnection{} tried in a row"),
@@ -1416,8 +1434,8 @@ class _Options:
         "url headers timeout idle_timeout retry_interval max_retries verify last_event_id method "
         "params json content reconnect until retry_on_status backoff max_retry_interval "
         "max_event_size content_type follow_redirects proxy uds on_open on_error on_comment "
-        "transport"
-    ).split()
+        "transport whole_url"
+    ).split()  # those of the constructor, and the URL for messages
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
@@ -1445,8 +1463,9 @@ class _Options:
         if method is None:
             method = "GET" if content is None else "POST"
         again = given["reconnect"]
-        for name in self.__slots__:
+        for name in self.__slots__[:-1]:
             setattr(self, name, given[name])
+        self.whole_url = _whole(self.url.strip(" "), self.transport)
         self.content, self.method = content, method.upper()
         self.reconnect = self.method == "GET" if again is None else bool(again)
 
@@ -2112,9 +2131,18 @@ class _Client(Generic[_Made, _Transport]):
                     raise TypeError(f"there is no option {name!r}; instead: {hint}")
             return super().__new__(cls)
 
+        def __enter__(self, *exception: object) -> None:
+            """`with` in the world of `async with`, or the reverse; each class has its own two."""
+            if self._asynchronous:
+                raise TypeError("async_connect() is for `async with` and `async for`; without "
+                                "asyncio it is connect()")  # fmt: skip
+            raise TypeError("connect() is for `with` and `for`; in asyncio it is async_connect()")
+
+        __exit__ = __aenter__ = __aexit__ = __enter__
+
     def __repr__(self) -> str:
         options = self._options
-        return f"<{type(self).__name__} {options.method} {_safe(options.url)} {self.state}>"
+        return f"<{type(self).__name__} {options.method} {_safe(options.whole_url)} {self.state}>"
 
     def __del__(self) -> None:
         attempt = getattr(self, "_attempt", None)
@@ -2380,7 +2408,8 @@ class _Client(Generic[_Made, _Transport]):
             return
         if wait is not None:
             level, n = "info" if error is None else "warning", reconnection.retries
-            _log(level, "%s: %s; attempt %d in %.1f s", _safe(options.url), _cause(error), n, wait)
+            url = _safe(options.whole_url)
+            _log(level, "%s: %s; attempt %d in %.1f s", url, _cause(error), n, wait)
         elif _is_drop(error) or reconnection.by_status(error):
             unfinished = None if parser is None else parser.unfinished
             if error is None and not (options.reconnect or options.until or unfinished):
@@ -2397,9 +2426,11 @@ class _Client(Generic[_Made, _Transport]):
     def _failed(
         self, error: BaseException | None, unfinished: SSEEvent | None = None
     ) -> SSEConnectionError:
-        failure = SSEConnectionError(self._options.url, self._reconnection.retries, error)
+        url, until = self._options.whole_url, self._options.until
+        failure = SSEConnectionError(url, self._reconnection.retries, error)
         failure.delivered, failure.last_event_id = self._delivered, self.last_event_id
         failure.unfinished, failure.__cause__ = unfinished, error
+        failure._missed = error is None and until is not None
         return failure
 
 

@@ -56,6 +56,18 @@ class Events(unittest.TestCase):
             with self.subTest(event), self.assertRaises(ValueError):
                 event.encode()
 
+    def test_each_fault_is_told_by_itself(self) -> None:
+        for event, text in (
+            (SSEEvent(event=""), "the type of an event cannot be empty on the wire"),
+            (SSEEvent(data="a\rb"), "the data of an event cannot have CR on the wire, only LF"),
+            (SSEEvent(event="a\nb"), "the event of an event cannot have line breaks"),
+            (SSEEvent(id="a\nb"), "the id of an event cannot have line breaks"),
+            (SSEEvent(retry=-1), "retry is a whole number of ms"),
+        ):
+            with self.subTest(event), self.assertRaises(ValueError) as caught:
+                event.encode()
+            self.assertIn(text, str(caught.exception))
+
     def test_what_it_can(self) -> None:
         for event in (
             SSEEvent(), SSEEvent("a", "b\nc\n", "d", 0), SSEEvent(data=" x", retry=86_400_000),

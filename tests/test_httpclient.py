@@ -620,17 +620,22 @@ class Injection(World):
                 self.request("GET", f"http://{host}/")
 
     def test_messages(self) -> None:
-        """They say what is wrong with what, and show nothing of it."""
+        """They say what is wrong with what, and show no query and nothing that may be user-info."""
         for url, part in (
-            ("127.0.0.1/s3cret", "the URL does not begin with http:// or https://"),
+            ("127.0.0.1/a?s3cret", "does not begin with http:// or https://: '127.0.0.1/a'"),
+            ("/feed?key=s3cret", "the URL does not begin with http:// or https://: '/feed'"),
+            ("/feed#s3cret", "the URL does not begin with http:// or https://: '/feed'"),
+            ("/feed\u202e\x85", "http:// or https://: '/feed\\u202e\\x85'"),
+            ("/" + 500 * "a", f"http:// or https://: '/{99 * 'a'}...'"),
             ("ftp://s3cret@host/", "the URL does not begin with http:// or https://"),
+            ("me:s3cret?@host/feed", "the URL does not begin with http:// or https://"),
             ("", "the URL does not begin with http:// or https://"),
-            ("http:/s3cret", "the URL does not begin with http:// or https://"),
+            ("http:/a", "the URL does not begin with http:// or https://: 'http:/a'"),
             ("http://user:s3cret@/", "not a URL of the form"),
             ("http://user:s3cret@[::1/", "not a URL of the form"),
-            ("http://::1:8080/s3cret", "IPv6 address without brackets"),
+            ("http://::1:8080/a?s3cret", "IPv6 address without brackets: 'http://::1:8080/a'"),
             ("https://s3cret@fe80::1/", "IPv6 address without brackets"),
-            ("http://host/\ns3cret", "the URL has control characters"),
+            ("http://host/\x01?\ns3cret", "the URL has control characters: 'http://host/\\x01'"),
             ("http://ho st/s3cret", "the host name"),
         ):
             with self.subTest(url):

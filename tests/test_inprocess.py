@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import gc
 import signal
@@ -1231,6 +1232,39 @@ class Foreign(World):
             pass
         self.assertTrue(answer.closed)
 
+    def test_a_base_url_of_the_client_is_told(self) -> None:
+        """A relative URL alone would leave out which host it was."""
+
+        def refuse(*args: Any, **options: Any) -> Any:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+
+        async def refuse_later(*args: Any, **options: Any) -> Any:
+            refuse()
+
+        base = "http://me:s3cret@host.test/v1/"
+        send = refuse_later if is_async(self) else refuse
+        for name, base_url, url, wanted in (
+            ("base_url", base, "/feed?s3cret", "http://host.test/v1/feed"),
+            ("base_url", "http://host.test", "feed", "http://host.test/feed"),
+            ("base_url", base, "http://other.test/feed", "http://other.test/feed"),
+            ("base_url", "", "http://other.test/feed", "http://other.test/feed"),
+            ("base_url", None, "/feed", "/feed"),
+            ("_base_url", base, "/feed", "http://host.test/feed"),  # aiohttp
+            ("_base_url", base, "feed", "http://host.test/v1/feed"),
+        ):
+            with self.subTest(name, base_url=base_url, url=url):
+                attributes = {name: base_url, "__call__": staticmethod(send)}
+                session = foreign("myapp", "Client", **attributes)
+                client = self.connect(url, transport=session, max_retries=1)
+                self.assertIn(f" GET {wanted} ", repr(client))
+                with self.assertLogs("sse", "WARNING") as log:
+                    with self.assertRaises(SSEConnectionError) as caught, client:
+                        pass
+                text, args = str(caught.exception), repr(caught.exception.args)
+                self.assertEqual(text.partition(": ")[0], wanted)
+                self.assertIn(f"{wanted}: ", log.output[0])
+                self.assertNotIn("s3cret", log.output[0] + text + args)
+
     def test_closed_in_the_middle(self) -> None:
         with self.connect(URL, transport=self.transport([b"data: x\n\n"] * 3)) as client:
             next(client)
@@ -1323,8 +1357,18 @@ class OtherClients(Checked):
         session = foreign("requests", "Session", request=request)
         derived = type("OAuthSession", (type(session),), {"__module__": "myapp"})()
         self.send(derived, False)
-        with self.assertRaisesRegex(TypeError, "transport= takes requests.Session.*, not Session"):
+        text = "transport= takes requests.Session.*, not sqlalchemy.Session$"
+        with self.assertRaisesRegex(TypeError, text):
             transport_of(foreign("sqlalchemy", "Session"), False)
+
+    def test_a_part_of_another_client(self) -> None:
+        """Such as httpx.ASGITransport, which has the name of ours."""
+        for package, part in (("httpx", "handle_async_request"), ("httpx2", "handle_request")):
+            thing = foreign(package, "ASGITransport", **{part: None})
+            text = rf"not {package}.ASGITransport; .* Client or AsyncClient\(transport=...\)$"
+            for asynchronous in (False, True):
+                with self.assertRaisesRegex(TypeError, text):
+                    transport_of(thing, asynchronous)
 
     def test_other_callables_are_taken_as_they_are(self) -> None:
         async def awaited(method: str, url: str, **options: Any) -> None: ...

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from typing import Any
 
 from sse import SSEConnectionError, SSEEvent, SSEHTTPError
@@ -209,6 +211,24 @@ class Until(World):
                 with self.assertRaises(SSEConnectionError) as caught, client:
                     list(client)
                 self.assertEqual((caught.exception.delivered, client.waits), (2, []))
+
+    def test_the_error_says_what_was_missed(self) -> None:
+        missed = ", and `until` had accepted no event"
+        for rest, until, text in (
+            ("", is_done, "the server ended the stream" + missed),
+            ("data: x", is_done, "the server ended the stream inside an event" + missed),
+            ("data: x", None, "the server ended the stream inside an event ("),
+        ):
+            with self.subTest(text), Server(stream(TOKENS, rest)) as server:
+                with self.assertRaises(SSEConnectionError) as caught:
+                    with self.connect(server.url, method="POST", until=until) as client:
+                        list(client)
+                error = caught.exception
+                self.assertIn(text, str(error))
+                self.assertIn("2 events delivered", str(error))
+                self.assertIsNone(error.last_error)
+                for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+                    self.assertEqual(str(twin), str(error))
 
     def test_and_is_followed_by_a_reconnect_where_that_is_on(self) -> None:
         with Server(stream(TOKENS), stream(TOKENS, end="cut"), stream(DONE)) as server:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import AsyncIterable, Iterable
 from typing import Any
 
 from sse import AsyncSSEClient, SSEClient, async_connect, connect
@@ -159,6 +161,32 @@ class Options(World):
                     pass
                 self.assertNotIn("last-event-id", server.requests[0].names())
                 self.assertNotIn("x", server.requests[0].names())
+
+    def test_with_in_the_wrong_world(self) -> None:
+        """What is said is what to write instead; neither is taken for an iterable of the other."""
+
+        async def mixed_up() -> None:
+            async with connect(URL):  # type: ignore[attr-defined]
+                pass
+
+        if is_async(self):
+            text = r"^async_connect\(\) is for `async with`.* connect\(\)$"
+            with self.assertRaisesRegex(TypeError, text):
+                with async_connect(URL):  # type: ignore[attr-defined]
+                    pass
+        else:
+            text = r"^connect\(\) is for `with`.* async_connect\(\)$"
+            with self.assertRaisesRegex(TypeError, text):
+                asyncio.run(mixed_up())
+        self.assertIsInstance(connect(URL), Iterable)
+        self.assertNotIsInstance(connect(URL), AsyncIterable)
+        self.assertIsInstance(async_connect(URL), AsyncIterable)
+        self.assertNotIsInstance(async_connect(URL), Iterable)
+
+    def test_a_relative_url(self) -> None:
+        text = "^the URL does not begin with http:// or https://: '/feed'$"
+        with self.assertRaisesRegex(ValueError, text):
+            self.connect("/feed?token=s3cret")
 
     def test_with_a_transport_of_ones_own(self) -> None:
         context = ssl.create_default_context(cafile=CA)

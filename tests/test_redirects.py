@@ -186,6 +186,24 @@ class Following(World):
                 self.assertLessEqual(len(server.requests), 21)
                 self.assertIs(caught.exception.fatal, True)
 
+    def test_of_many_hops_the_middle_is_left_out(self) -> None:
+        scripts = [redirect(f"/hop{n:02}") for n in range(30)]
+        with Server(*scripts) as server, self.assertRaises(RedirectError) as caught:
+            self.fetch(server.url + "/start")
+        text = str(caught.exception)
+        for part in ("/start -> ", "/hop01 -> (16 more) -> ", "/hop18 -> ", "/hop19: more than 20"):
+            self.assertIn(part, text)
+        self.assertNotIn("/hop02", text)
+        self.assertNotIn("/hop17", text)
+
+    def test_nor_are_they_beside_a_status(self) -> None:
+        scripts = [redirect(f"/hop{n:02}") for n in range(12)]
+        with Server(*scripts, answer("no", status="404 Not Found")) as server:
+            with self.assertRaises(SSEHTTPError) as caught, self.connect(server.url + "/start"):
+                pass
+        text = r"/start -> .*/hop01 -> \(8 more\) -> .*/hop10 -> .*/hop11\]"
+        self.assertRegex(str(caught.exception), text)
+
     def test_the_error_names_every_hop_without_secrets(self) -> None:
         hops = ["/one?key=s3cret", "/two?key=s3cret#s3cret", "http://user:s3cret@{authority}/three", "ftp://elsewhere/"]
         with Server(*map(moved, hops)) as server, self.assertRaises(RedirectError) as caught:

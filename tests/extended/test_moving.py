@@ -20,9 +20,8 @@ import pytest
 from tests.server import Request, Server, stream
 
 README = Path(__file__).parents[2] / "README.md"
-EXAMPLE = re.compile(
-    r"^<!-- moving from (\S+) -->\n```python\n(# \1\n.*?)^# here\n(.*?)^```$", re.M | re.S
-)
+FENCE = re.compile(r"^<!-- moving over -->\n```python\n(.*?)^```$", re.M | re.S)
+EXAMPLE = re.compile(r"^# before: (\S+)\n(.*?)^# after\n(.*?)(?=^# before|\Z)", re.M | re.S)
 MODULES = {
     "sseclient-py": "sseclient",
     "aiohttp-sse-client": "aiohttp_sse_client",
@@ -47,7 +46,13 @@ class Example:
 
 
 def examples() -> list[Example]:
-    return [Example(*found) for found in EXAMPLE.findall(README.read_text("utf-8"))]
+    """All are in one fence, which begins with the imports that they share."""
+    (fence,) = FENCE.findall(README.read_text("utf-8"))
+    imports = fence.partition("# before")[0]
+    return [
+        Example(name, imports + before, imports + after)
+        for name, before, after in EXAMPLE.findall(fence)
+    ]
 
 
 def run(code: str, end: str) -> tuple[str, Request]:

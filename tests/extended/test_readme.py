@@ -1,9 +1,9 @@
 """Every fence of Python in the README is run, with its URLs turned to a local server.
 
 A fence finds nothing defined but `url`, and may await at its top level. A comment on the line
-before it changes that: `<!-- a test file -->` gives it to pytest; `<!-- moving from X -->` leaves
-it to test_moving.py; `<!-- not run: reason -->` leaves it out, and the reason is printed at the
-end. What else the README says and a test can hold it to is below.
+before it changes that: `<!-- a test file -->` gives it to pytest; `<!-- moving over -->` leaves it
+to test_moving.py; `<!-- not run: reason -->` leaves it out, and the reason is printed at the end.
+All are type-checked. What else the README says and a test can hold it to is below.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,10 +28,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import httpclient
 import sse
+from tests.extended import test_moving
 
 README = Path(__file__).parents[2] / "README.md"
 TESTS = README.parent / "tests"
+CONTRIBUTING = TESTS / "README.md"  # for those who carry on
 FENCE = re.compile(r"(?:^<!-- (.*?) -->\n)?^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -167,9 +171,65 @@ def test_a_test_file(fence: Fence, marker: str, tmp_path: Path) -> None:
     assert "1 passed" in ended.stdout
 
 
+def test_types_of_the_fences(tmp_path: Path) -> None:
+    """As in a program of the reader's, who need not annotate his functions."""
+    pytest.importorskip("mypy")
+    programs = {f"line_{fence.line}.py": fence.code for fence in RUN + TEST_FILES}
+    for example in test_moving.examples():  # of which only our half is ours
+        programs[f"after_{test_moving.MODULES[example.library]}.py"] = example.ours
+    for name, code in programs.items():
+        body = textwrap.indent(code, "    ")
+        (tmp_path / name).write_text(f"async def program(url: str) -> None:\n{body}", "utf-8")
+    options = "--strict --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls"
+    command = [sys.executable, "-m", "mypy", "--config-file=", *options.split()]
+    ended = subprocess.run(
+        [*command, "--disable-error-code=import-untyped", *programs], cwd=tmp_path,
+        capture_output=True, text=True, timeout=100,
+        env=os.environ | {"MYPYPATH": str(README.parent)},
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.timeout(30)
+def test_what_a_librarys_client_raises_by_itself(server: str) -> None:
+    """It reaches the caller as it is, with `transport=`: the README names it."""
+    httpx, requests = pytest.importorskip("httpx"), pytest.importorskip("requests")
+    aiohttp = pytest.importorskip("aiohttp")
+    closed = httpx.Client()
+    closed.close()
+
+    async def awaited(client: Any, url: str, close: Any = None) -> None:
+        if close is not None:
+            await close()
+        async with sse.async_connect(url, transport=client):
+            pass
+
+    async def with_aiohttp() -> None:
+        session = aiohttp.ClientSession()
+        await awaited(session, server, session.close)
+
+    with pytest.raises(httpx.UnsupportedProtocol), httpx.Client() as client:
+        sse.connect("/feed", transport=client).__enter__()
+    with pytest.raises(httpx.UnsupportedProtocol):
+        asyncio.run(awaited(httpx.AsyncClient(), "/feed"))
+    with pytest.raises(requests.exceptions.MissingSchema), requests.Session() as session:
+        sse.connect("/feed", transport=session).__enter__()
+    with pytest.raises(RuntimeError, match="closed"):
+        sse.connect(server, transport=closed).__enter__()
+    with pytest.raises(RuntimeError, match="closed"):
+        client = httpx.AsyncClient()
+        asyncio.run(awaited(client, server, client.aclose))
+    with pytest.raises(RuntimeError, match="closed"):
+        asyncio.run(with_aiohttp())
+    text = README.read_text("utf-8")
+    for name in ("httpx.UnsupportedProtocol", "requests.exceptions.MissingSchema", "RuntimeError"):
+        assert f"`{name}`" in text
+
+
 def test_the_readme_is_shown_in_full(report: Callable[[str], None]) -> None:
-    assert len(RUN) >= 15
-    moving = [fence for fence in FENCES if fence.comment.startswith("moving from ")]
+    assert len(RUN) >= 9
+    moving = [fence for fence in FENCES if fence.comment == "moving over"]
+    assert len(TEST_FILES) == len(moving) == 1
     assert len(RUN + NOT_RUN + TEST_FILES + moving) == README.read_text().count("```python")
     for fence in NOT_RUN:
         report(f"README.md, line {fence.line}, {fence.comment}")
@@ -189,12 +249,21 @@ def test_links() -> None:
             assert (README.parent / target).exists(), target
 
 
+def test_the_table_of_names() -> None:
+    text = README.read_text("utf-8").partition("\n## Names\n")[2].partition("\n## ")[0]
+    named = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| ([^|]*) \|", text, re.M)))
+    public = {name for module in (sse, httpclient) for name in module.__all__}
+    aside = {"httpclient"} | {"AsyncSSEClient", "SSEClient"} - set(named)  # in the other column
+    assert set(named) | aside == public | {"httpclient"}
+    assert len(named) == len(set(named))
+
+
 def test_the_tests_of_the_threat_model_exist() -> None:
     section = README.read_text("utf-8").partition("\n## What a hostile world can do\n")[2]
     section = section.partition("\n## ")[0]
     named = re.findall(r"`(test_\w+)\.(\w+)\.(test_\w+)`", section)
     assert len(named) >= 40
-    for module, kind, test in named:
+    for module, kind, test in named:  # of tests/
         tree = ast.parse((TESTS / f"{module}.py").read_text("utf-8"))
         classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
         tests = {item.name for item in classes[kind].body if isinstance(item, ast.FunctionDef)}
@@ -228,7 +297,7 @@ def test_the_command_lines_options() -> None:
 @pytest.mark.parametrize("module, column", [("sse", 0), ("httpclient", 2)])
 def test_the_map_of_both_files(module: str, column: int) -> None:
     """It names their sections in order."""
-    text = README.read_text("utf-8").partition("\n## Development\n")[2].partition("\nProtocol")[0]
+    text = CONTRIBUTING.read_text("utf-8").partition("\nProtocol")[0]
     rows = [row.split(" | ") for row in re.findall(r"^\| (.*) \|$", text, re.M)[2:]]
     source = (README.parent / f"{module}.py").read_text("utf-8")
     sections = re.findall(r"^# --- ([^:\n]*?)(?::.*)? -+$", source, re.M)
@@ -236,7 +305,8 @@ def test_the_map_of_both_files(module: str, column: int) -> None:
 
 
 def test_the_names_on_the_way_of_a_chunk() -> None:
-    text = README.read_text("utf-8").partition("The way of a chunk")[2].partition("\n\n| to add")[0]
+    text = CONTRIBUTING.read_text("utf-8").partition("The way of a chunk")[2]
+    text = text.partition("\n\n| to add")[0]
     files = (README.parent / name for name in ("sse.py", "httpclient.py"))
     source = "".join(file.read_text("utf-8") for file in files)
     named = set(re.findall(r"`(?:\w+\.)?(\w+)`", text)) - {"until", "on_comment"}  # options
