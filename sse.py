@@ -2707,7 +2707,7 @@ _PUBLIC = {  # those whose values are no secrets
 }  # fmt: skip
 
 
-def _check(condition: object, text: str, kind: type[Exception] = ValueError) -> None:
+def _require(condition: object, text: str, kind: type[Exception] = ValueError) -> None:
     if not condition:
         raise kind(text)
 
@@ -2798,12 +2798,12 @@ def _arguments(argv: list[str]) -> _Arguments:
         else:
             flag, attached, value = argument[:2], argument[2:], argument[2:]
             name = names.get(flag[1], "")
-        _check(name in valued, f"{flag} is not an option here; see sse --help")
+        _require(name in valued, f"{flag} is not an option here; see sse --help")
         if valued[name] and not attached:
-            _check(waiting, f"{flag} needs a value; see sse --help")
+            _require(waiting, f"{flag} needs a value; see sse --help")
             value = waiting.pop()
         elif attached and not valued[name]:
-            _check(flag != f"--{name}", f"{flag} takes no value")
+            _require(flag != f"--{name}", f"{flag} takes no value")
             waiting.append("-" + value)  # the next short ones
         found.append((name, value))
     return found
@@ -2815,12 +2815,12 @@ def _seconds(options: dict[str, str], name: str, default: str) -> float | None:
         seconds = float(options.get(name, default))
     except ValueError:
         seconds = -1.0
-    _check(0 <= seconds <= 1e6, f"--{name} is a number of seconds from 0 to 1000000")
+    _require(0 <= seconds <= 1e6, f"--{name} is a number of seconds from 0 to 1000000")
     return seconds or None
 
 
 def _stdin() -> Any:
-    _check(sys.stdin, "standard input is closed")
+    _require(sys.stdin, "standard input is closed")
     return sys.stdin.buffer
 
 
@@ -2829,7 +2829,7 @@ def _output(path: str) -> Any:
     if path == "-":
         from contextlib import nullcontext
 
-        _check(sys.stdout, "standard output is closed")
+        _require(sys.stdout, "standard output is closed")
         return nullcontext(sys.stdout)
     try:
         return open(path, "w")
@@ -2881,14 +2881,14 @@ def _headers(arguments: _Arguments, form: bool) -> list[tuple[str, str | None]]:
     for line in (value for name, value in arguments if name == "header"):
         name, colon, value = line.partition(":")
         empty = not colon and line.endswith(";")
-        _check(colon or empty, "--header is 'Name: value', or 'Name:' for none, 'Name;' for empty")
+        _require(colon or empty, "--header is 'Name: value'; 'Name:' for none, 'Name;' for empty")
         name, value = name.rstrip("; "), value.strip()
         codings = {coding.partition(";")[0].strip() for coding in value.split(",")}
         decodable = codings <= {"gzip", "deflate", "identity"} or name.lower() != "accept-encoding"
         if decodable and name.lower() not in _FRAMING:
             lines.append((name, value if value or empty else None))
     cookies = [value for name, value in arguments if name == "cookie" and value]
-    _check(all("=" in value for value in cookies), "--cookie is 'name=value'; files are not read")
+    _require(all("=" in value for value in cookies), "--cookie is 'name=value'; files are not read")
     made = {"User-Agent": options.get("user-agent"), "Referer": options.get("referer")}
     made["Cookie"] = "; ".join(cookies)
     if "user" in options:
@@ -2906,7 +2906,7 @@ def _verify(options: dict[str, str]) -> Any:
     """What -k, --cacert, -E and --key are to the client: its option `verify`."""
     insecure, cafile = "insecure" in options, options.get("cacert")
     if "cert" not in options:
-        _check("key" not in options, "--key is the key of a --cert")
+        _require("key" not in options, "--key is the key of a --cert")
         return not insecure and (cafile or True)
     import ssl
 
@@ -2964,9 +2964,9 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
             lines.append((name, os.fsencode(value).decode("latin-1")))  # the bytes that were typed
     idle_timeout = _seconds(options, "idle-timeout", "300")
     retries = options.get("max-retries", "-1")
-    _check(re.fullmatch("-1|[0-9]{1,9}", retries), "--max-retries is a number, -1 for no limit")
+    _require(re.fullmatch("-1|[0-9]{1,9}", retries), "--max-retries is a number, -1 for no limit")
     verify, proxy, uds = _verify(options), options.get("proxy"), options.get("unix-socket")
-    _check(not (proxy and uds), "--proxy or --unix-socket, not both")
+    _require(not (proxy and uds), "--proxy or --unix-socket, not both")
     httpclient.check(verify, proxy, uds)
 
     def transport(
@@ -3038,7 +3038,7 @@ def _shows(form: str) -> Callable[[SSEEvent], str]:
         return lambda event: (
             f"{event.event}: {event.data}" + (f"  [{event.id}]\n" if event.id else "\n")
         )
-    _check(form in ("data", "raw"), "--format is text, data, jsonl or raw")
+    _require(form in ("data", "raw"), "--format is text, data, jsonl or raw")
     return raw if form == "raw" else lambda event: event.data + "\n"
 
 
@@ -3055,7 +3055,7 @@ def _print_events(arguments: _Arguments) -> None:
     import threading
 
     options, printer = dict(arguments), _Printer()
-    _check([name for name, _ in arguments].count("url") == 1, "one URL is needed; see sse --help")
+    _require([name for name, _ in arguments].count("url") == 1, "one URL is needed; see sse --help")
     show = _shows(options.get("format", "text"))
     limit = None if options["url"] == "-" else _seconds(options, "max-time", "0")
     deadline = time.monotonic() + (limit or 1e9)
@@ -3082,7 +3082,7 @@ def _print_events(arguments: _Arguments) -> None:
             timer.cancel()
             events.close()
             printer.flush()
-    _check(time.monotonic() < deadline, f"--max-time: {limit} seconds are over", TimeoutError)
+    _require(time.monotonic() < deadline, f"--max-time: {limit} seconds are over", TimeoutError)
 
 
 def main(argv: list[str] | None = None) -> int:
