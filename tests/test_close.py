@@ -574,7 +574,8 @@ PROGRAM = """
 import asyncio, logging, signal, sys
 from sse import connect, async_connect
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
-signal.signal(signal.SIGUSR1, lambda *_: None)
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)  # see `Interrupted`
 logging.disable()
 url = sys.argv[1]
 def sync_main():
@@ -597,7 +598,8 @@ RESUMING = """
 import signal, sys
 from sse import connect
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
-signal.signal(signal.SIGUSR1, lambda *_: None)
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)  # see `Interrupted`
 def follow():
     for event in events:
         print(event.data, flush=True)
@@ -613,7 +615,11 @@ with connect(sys.argv[1], retry_interval=0) as events:
 
 @unittest.skipIf(sys.platform == "win32", "signals are different there")
 class Interrupted(unittest.TestCase):
-    """Ctrl-C, in a process of its own."""
+    """Ctrl-C, in a process of its own.
+
+    Of a signal that comes in the last moment before a system call (one in eight of those that are
+    aimed there), Python takes no notice until that call ends: so a timer of the process ends it.
+    """
 
     @contextlib.contextmanager
     def program(self, source: str, *args: str) -> Iterator[subprocess.Popen[str]]:
@@ -638,15 +644,6 @@ class Interrupted(unittest.TestCase):
             self.assertEqual((process.returncode, errors), (0, ""), output)
             self.last_line = output.strip()
 
-    def interrupt(self, process: subprocess.Popen[str]) -> None:
-        """Python runs no handler for a signal that comes in the last moment before a system call until that call ends
-        (one in eight of those that are aimed there): after a second, another signal ends it.
-        """
-        process.send_signal(signal.SIGINT)
-        timer = threading.Timer(1.0, process.send_signal, (signal.SIGUSR1,))
-        timer.start()
-        self.addCleanup(timer.cancel)
-
     def test_at_every_point(self) -> None:
         for world in ("sync", "async"):
             for name, script in (("read", OPEN), ("head", silent), ("wait", b"")):
@@ -658,7 +655,7 @@ class Interrupted(unittest.TestCase):
                         else:
                             line = process.stdout.readline()
                             self.assertEqual(line, "x\n" if name == "read" else "waiting\n")
-                        self.interrupt(process)
+                        process.send_signal(signal.SIGINT)
                     self.assertEqual(self.last_line, "interrupted")
 
     def test_the_loop_can_be_resumed(self) -> None:
@@ -670,7 +667,7 @@ class Interrupted(unittest.TestCase):
         with Server(script, stream("data: 2\n\n"), NO_CONTENT) as server, self.program(RESUMING, server.url) as process:
             assert process.stdout is not None
             self.assertEqual(process.stdout.readline(), "1\n")
-            self.interrupt(process)
+            process.send_signal(signal.SIGINT)
             self.assertEqual(process.stdout.readline(), "interrupted\n")
             server.signal("interrupted")
             self.assertEqual(process.stdout.readline(), "2\n")

@@ -41,7 +41,7 @@ from tests.server import (
     unanswered_port,
 )
 from tests.test_wires import forked
-from tests.worlds import AsyncWorld, SyncWorld, World, in_both_worlds, is_async
+from tests.worlds import AsyncWorld, SyncWorld, World, in_both_worlds, is_async, signalled
 
 LINUX = sys.platform == "linux"
 X = "id: 1\ndata: x\n\n"
@@ -134,34 +134,11 @@ class Signals(SyncWorld):
 
     @contextlib.contextmanager
     def alarm(self, handler: Callable[..., Any]) -> Iterator[None]:
-        """The handler is called once, soon; the signal comes again until it was, for one that comes
-        right before a system call does not interrupt that.
-        """
-        called = threading.Event()
-
-        def once(signum: int, frame: Any) -> None:
-            if not called.is_set():
-                called.set()
-                handler(signum, frame)
-
-        ready = threading.Event()
-
-        def keep_sending(main: int = threading.get_ident()) -> None:
-            ready.wait()
-            while not called.wait(0.05):
-                signal.pthread_kill(main, signal.SIGUSR2)
-
-        before = signal.signal(signal.SIGUSR2, once)
-        sender = threading.Thread(target=keep_sending)
+        """The handler is called once, soon: as a rule while the client waits for something."""
         gc.collect()  # what a handler raises in a finalizer is lost
-        sender.start()
-        try:
-            ready.set()
+        with signalled(handler, 0.02) as begin:
+            begin()
             yield
-        finally:
-            called.set()
-            sender.join()
-            signal.signal(signal.SIGUSR2, before)
 
     def test_in_each_phase(self) -> None:
         with phases(False) as known:

@@ -39,7 +39,7 @@ from tests.server import (
     stream,
     unanswered_port,
 )
-from tests.worlds import AsyncWorld, World, in_both_worlds, is_async
+from tests.worlds import AsyncWorld, World, in_both_worlds, is_async, signalled
 
 HERE = answer("data: here\n\n")
 SIGNALS = hasattr(signal, "pthread_kill")
@@ -123,20 +123,16 @@ class Signals(Wires):
     @contextlib.contextmanager
     def interrupted(self, handler: Callable[..., Any], after: float = 0.1) -> Iterator[None]:
         """The signal comes when the wire waits for something, as long as it waits."""
-        signal.signal(signal.SIGUSR1, handler)
-        main, poll, senders = threading.get_ident(), httpclient._poll, []
+        with signalled(handler, 0.002) as begin:
+            poll, beginning = httpclient._poll, [begin]
 
-        def waiting(sock: Any, events: int, seconds: float) -> int:
-            if seconds > after and not senders:
-                sender = threading.Thread(target=signal.pthread_kill, args=(main, signal.SIGUSR1))
-                senders.append(sender)
-                sender.start()
-            return poll(sock, events, seconds)
+            def waiting(sock: Any, events: int, seconds: float) -> int:
+                if seconds > after and beginning:
+                    beginning.pop()()
+                return poll(sock, events, seconds)
 
-        with mock.patch("httpclient._poll", waiting):
-            yield
-        for sender in senders:
-            sender.join()
+            with mock.patch("httpclient._poll", waiting):
+                yield
 
     def test_while_waiting(self) -> None:
         if is_async(self):

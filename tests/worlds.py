@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.constants
+import contextlib
 import faulthandler
 import gc
 import inspect
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -112,6 +114,40 @@ class Checked(unittest.TestCase):
             gc.collect()  # an unclosed socket speaks up when it is collected
         self.assertEqual(self.unseen, [])
         self.assertEqual(set(threading.enumerate()) - threads, set())
+
+
+@contextlib.contextmanager
+def signalled(handler: Callable[[int, Any], object], pause: float) -> Iterator[Callable[[], None]]:
+    """Yields a function; `pause` seconds after it was called a signal has `handler` called, once.
+
+    The signal is sent again until then: of one that comes in the last moment before a system call,
+    Python takes no notice until that call ends. Nothing is done here, where the handler may
+    interrupt it, that takes more than one step of the interpreter.
+    """
+    main, begin, over, due = threading.get_ident(), threading.Lock(), threading.Event(), [handler]
+
+    def once(signum: int, frame: Any) -> None:
+        if due:
+            due.pop()(signum, frame)
+
+    def keep_sending() -> None:
+        begin.acquire()
+        while not over.wait(pause) and due:
+            signal.pthread_kill(main, signal.SIGUSR2)
+
+    begin.acquire()
+    before = signal.signal(signal.SIGUSR2, once)
+    sender = threading.Thread(target=keep_sending)
+    sender.start()
+    try:
+        yield begin.release
+    finally:
+        due.clear()
+        over.set()
+        if begin.locked():
+            begin.release()
+        sender.join()
+        signal.signal(signal.SIGUSR2, before)
 
 
 class Waits:
