@@ -711,6 +711,19 @@ class Systems(Wires):
                 self.open(exchange, server.url)
                 self.assertEqual(self.step(exchange.read()), b"data: here\n\n")
 
+    def test_a_clock_that_stands_still(self) -> None:
+        """A limit on silence holds though somebody, a test most likely, has frozen the time."""
+        server = Server(stream("x", end="open"), repeat=True)
+        with server, mock.patch("httpclient.monotonic", float):
+            for slices in ({}, {"_WAKES": False, "_SLICE": 0.02}):
+                limits = mock.patch.multiple(httpclient, **slices) if slices else None
+                with limits or contextlib.nullcontext():
+                    with self.released(self.exchange(idle_timeout=0.05)) as exchange:
+                        self.open(exchange, server.url)
+                        self.assertEqual(self.step(exchange.read()), b"x")
+                        with self.assertRaises(RequestTimeout):
+                            self.step(exchange.read())
+
     def test_texts_of_winsock(self) -> None:
         table = {errno.ECONNREFUSED: "No connection could be made."}
         with (
