@@ -41,7 +41,15 @@ from tests.server import (
     unanswered_port,
 )
 from tests.test_wires import forked
-from tests.worlds import AsyncWorld, SyncWorld, World, in_both_worlds, is_async, signalled
+from tests.worlds import (
+    AsyncWorld,
+    SyncWorld,
+    World,
+    in_both_worlds,
+    is_async,
+    needs_prompt_finalizers,
+    signalled,
+)
 
 LINUX = sys.platform == "linux"
 X = "id: 1\ndata: x\n\n"
@@ -160,6 +168,7 @@ class Signals(SyncWorld):
                             client.close()
                         self.assertEqual(list(client), [])
 
+    @needs_prompt_finalizers
     def test_nothing_is_left_to_the_garbage_collector(self) -> None:
         gc.disable()
         self.addCleanup(gc.enable)
@@ -219,9 +228,13 @@ class Signals(SyncWorld):
 
     def test_a_post_is_not_sent_again(self) -> None:
         """Neither when its answer was not awaited, nor when its failure was on the way."""
+
+        def expire(signum: int, frame: Any) -> None:
+            raise Deadline
+
         with Server(silent) as server:
             client = self.connect(server.url, hasty=False, method="POST")
-            with self.assertRaises(Deadline), self.alarm(lambda *_: signal_raised(Deadline())):
+            with self.assertRaises(Deadline), self.alarm(expire):
                 next(client)
             with self.assertRaisesRegex(SSEConnectionError, "the caller gave the attempt up"):
                 next(client)
@@ -763,12 +776,17 @@ class Processes(World):
             sync() if sys.argv[2] == "sync" else asyncio.run(asynchronous())
             print(sum("Too many open files" in text for text in told) > 0)
         """
-        for world in ("sync", "async"):
-            scripts = stream(X, end="cut"), stream("data: y\n\n", end="open")
-            with self.subTest(world), Server(*scripts) as server:
-                with program(text, server.url, world) as process:
-                    out, error = process.communicate(timeout=60)
-                self.assertEqual((out, error.count("Traceback")), ("x\ny\nTrue\n", 0), error)
+        scripts = stream(X, end="cut"), stream("data: y\n\n", end="open")
+        with contextlib.ExitStack() as stack:
+            started = []
+            for world in ("sync", "async"):
+                server = stack.enter_context(Server(*scripts))
+                process = stack.enter_context(program(text, server.url, world))
+                started.append((world, process))
+            for world, process in started:
+                out, error = process.communicate(timeout=60)
+                with self.subTest(world):
+                    self.assertEqual((out, error.count("Traceback")), ("x\ny\nTrue\n", 0), error)
 
     @unittest.skipUnless(hasattr(signal, "SIGSTOP"), "processes cannot be stopped here")
     def test_stopped_for_longer_than_the_limit_on_silence(self) -> None:
@@ -776,12 +794,12 @@ class Processes(World):
         never = threading.Event()
         texts = {
             "sync": """
-                with sse.connect(url, idle_timeout=0.3, max_retries=0) as client:
+                with sse.connect(url, idle_timeout=0.5, max_retries=0) as client:
                     for event in client: print(event.data, flush=True)
             """,
             "async": """
                 async def main():
-                    async with sse.async_connect(url, idle_timeout=0.3, max_retries=0) as client:
+                    async with sse.async_connect(url, idle_timeout=0.5, max_retries=0) as client:
                         async for event in client: print(event.data, flush=True)
                 asyncio.run(main())
             """,
@@ -789,22 +807,32 @@ class Processes(World):
 
         def script(conn: Connection) -> None:
             conn.send(head(CHUNKED), chunk(X))
-            conn.wait("stopped")
+            while not conn.server.signalled("stopped"):  # no silence before
+                conn.send(chunk(":\n"))
+                never.wait(0.02)
             conn.send(chunk("data: y\n\n"))
-            conn.wait("seen")
+            while not conn.server.signalled("seen"):
+                conn.send(chunk(":\n"))
+                never.wait(0.02)
             conn.cut()
 
-        for world, text in texts.items():  # one by one, so that neither is silent before its turn
-            with self.subTest(world), Server(script) as server:
-                with program(text, server.url) as process:
-                    self.assertEqual(process.stdout.readline(), "x\n")
-                    process.send_signal(signal.SIGSTOP)
-                    server.signal("stopped")
-                    never.wait(0.5)
-                    process.send_signal(signal.SIGCONT)
-                    self.assertEqual(process.stdout.readline(), "y\n")
-                    server.signal("seen")
-                    process.communicate(timeout=60)
+        with contextlib.ExitStack() as stack:
+            started = []
+            for text in texts.values():
+                server = stack.enter_context(Server(script))
+                process = stack.enter_context(program(text, server.url))
+                started.append((server, process))
+            for server, process in started:
+                self.assertEqual(process.stdout.readline(), "x\n")
+                process.send_signal(signal.SIGSTOP)
+                server.signal("stopped")
+            never.wait(0.7)
+            for _, process in started:
+                process.send_signal(signal.SIGCONT)
+            for server, process in started:
+                self.assertEqual(process.stdout.readline(), "y\n")
+                server.signal("seen")
+                process.communicate(timeout=60)
 
 
 del World, AsyncWorld, SyncWorld

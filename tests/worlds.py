@@ -29,6 +29,7 @@ from unittest import mock
 
 import httpclient
 import sse
+from tests.server import PATIENCE
 
 Function = Callable[..., Any]
 ROUNDS = int(os.environ.get("SSE_TEST_ROUNDS", "1"))  # how often what depends on chance is repeated
@@ -114,6 +115,28 @@ class Checked(unittest.TestCase):
             gc.collect()  # an unclosed socket speaks up when it is collected
         self.assertEqual(self.unseen, [])
         self.assertEqual(set(threading.enumerate()) - threads, set())
+
+
+def at_once(works: list[Callable[[], object]]) -> None:
+    """Runs each in a thread of its own, from the same moment on. The first failure is raised."""
+    start = threading.Barrier(len(works))
+    failures: list[BaseException] = []
+
+    def run(work: Callable[[], object]) -> None:
+        try:
+            start.wait(PATIENCE)
+            work()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(6 * PATIENCE)
+        assert not thread.is_alive(), f"{thread.name} does not end"
+    if failures:
+        raise failures[0]
 
 
 @contextlib.contextmanager
