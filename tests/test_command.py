@@ -60,6 +60,9 @@ class Command(Checked):
     def setUp(self) -> None:
         super().setUp()
         self.addCleanup(logging.getLogger("sse").setLevel, logging.NOTSET)
+        # what ignores Ctrl-C, such as a job in a shell's background, has children that do so too
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
