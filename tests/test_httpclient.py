@@ -717,7 +717,7 @@ class Timeouts(World):
         for tls in (False, True):
             for script, status in ((refuses, 413), (accepts, 200)):
                 with self.subTest(script.__name__, tls=tls), Server(script, read=False, tls=tls) as server:
-                    response = self.request("POST", server.url, content=body, timeout=5.0, verify=CA)
+                    response = self.request("POST", server.url, content=body, timeout=20.0, verify=CA)
                     self.assertEqual(response.status_code, status)
                     server.signal("answered")
 
@@ -788,12 +788,12 @@ class HappyEyeballs(AsyncWorld):
     def test_an_address_that_does_not_answer_does_not_hold_up_the_next(self) -> None:
         with Server(HERE) as server, unanswered_port() as port:
             with resolving(("127.0.0.1", port), ("127.0.0.1", server.port)):
-                self.assertEqual(self.fetch("http://service.test/", timeout=5.0).data, ["here"])
+                self.assertEqual(self.fetch("http://service.test/", timeout=20.0).data, ["here"])
 
 
     def test_the_addresses_of_both_families_take_turns(self) -> None:
         with Server(HERE) as server, resolving(("::1", refused_port()), ("::1", 9), ("127.0.0.1", server.port)):
-            self.assertEqual(self.fetch("http://service.test/", timeout=5.0).data, ["here"])
+            self.assertEqual(self.fetch("http://service.test/", timeout=20.0).data, ["here"])
 
     def test_a_cancel_at_any_moment_leaves_no_socket(self) -> None:
         async def main(server: Server) -> None:

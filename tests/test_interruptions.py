@@ -43,6 +43,7 @@ from tests.server import (
 from tests.test_wires import forked
 from tests.worlds import (
     AsyncWorld,
+    Interrupting,
     SyncWorld,
     World,
     in_both_worlds,
@@ -132,13 +133,8 @@ def plain(asynchronous: bool) -> Callable[..., Any]:
 
 
 @unittest.skipUnless(hasattr(signal, "pthread_kill"), "signals cannot be sent to a thread here")
-class Signals(SyncWorld):
+class Signals(Interrupting, SyncWorld):
     """What a handler raises comes out of the call that it interrupts, as it is."""
-
-    def _record(self, seen: Any) -> None:
-        if sys.version_info < (3, 11) and "was never awaited" in str(seen.exc_value):
-            return  # there a handler can run between the call that makes a coroutine and its start
-        super()._record(seen)
 
     @contextlib.contextmanager
     def alarm(self, handler: Callable[..., Any]) -> Iterator[None]:

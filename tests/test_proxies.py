@@ -214,7 +214,7 @@ class Failing(World):
             for name in ("cut", "reset", "stall"):
                 with self.subTest(name, secure=secure), Server(ends(name, secure)) as proxy:
                     with self.assertRaises(RequestTimeout if name == "stall" else ConnectError) as caught:
-                        timeout = 0.2 if name == "stall" else 5.0
+                        timeout = 0.3 if name == "stall" else 20.0
                         self.fetch("https://localhost:8443/", proxy=proxy.url, verify=CA, timeout=timeout)
                     self.assertIn("localhost:8443", str(caught.exception))
                     self.assertNotIn(proxy.authority, str(caught.exception))

@@ -41,6 +41,7 @@ from tests.server import (
 )
 from tests.worlds import (
     AsyncWorld,
+    Interrupting,
     World,
     in_both_worlds,
     is_async,
@@ -119,7 +120,7 @@ RAISED = [
 
 @unittest.skipUnless(SIGNALS, "signals cannot be sent to a thread here")
 @in_both_worlds
-class Signals(Wires):
+class Signals(Interrupting, Wires):
     """What a signal handler raises comes out unchanged, whatever its class; nothing is left."""
 
     def setUp(self) -> None:
