@@ -1455,15 +1455,18 @@ class _BlockingWire:
         """Wait for one of `events`; those there are, 0 if the wire was ended meanwhile.
 
         When the time is over, the socket is looked at once more: a process may have been stopped
-        for longer than that.
+        for longer than that. What was waited counts though the clock stands still, as it does in
+        tests that freeze it.
         """
+        left = until - monotonic()
         while True:
-            left = until - monotonic()
-            ready = _poll(sock, events, left if _WAKES else min(left, _SLICE))
+            pause = left if _WAKES else min(left, _SLICE)
+            ready = _poll(sock, events, pause)
             if ready or self.closed or self._stopped:
                 return ready
             if left <= 0:
                 raise _too_late(self)
+            left = min(until - monotonic(), left - pause)
 
     async def send(self, data: bytes) -> None:
         self.send_now(data)

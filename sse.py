@@ -1945,8 +1945,9 @@ async def _finished(task: Any, seconds: float) -> None:
     """Wait until a task is done, at most `seconds`; only then be cancelled, if that was asked."""
     import asyncio
 
-    end, cancelled = time.monotonic() + seconds, None
-    while not task.done() and (left := end - time.monotonic()) > 0:
+    clock, cancelled = asyncio.get_running_loop().time, None
+    end = clock() + seconds
+    while not task.done() and (left := end - clock()) > 0:
         try:
             await asyncio.wait({task}, timeout=left)
         except asyncio.CancelledError as error:  # anyio's scopes do it in each turn of the loop

@@ -292,7 +292,7 @@ class Resuming(World):
 
     def test_silence_is_a_drop(self) -> None:
         scripts = silent, stream(EVENT, end="open"), NO_CONTENT
-        with Server(*scripts) as server, self.connect(server.url, timeout=0.4, idle_timeout=0.4) as client:
+        with Server(*scripts) as server, self.connect(server.url, timeout=0.4, idle_timeout=0.1) as client:
             self.assertEqual(len(list(client)), 1)
             self.assertEqual(client.waits, [3.0, 3.0])
 
@@ -323,11 +323,11 @@ class Resuming(World):
             conn.server.signal("sent")
             conn.stall()
 
-        with Server(script) as server, self.connect(server.url, idle_timeout=0.1, max_retries=0) as client:
+        with Server(script) as server, self.connect(server.url, idle_timeout=0.05, max_retries=0) as client:
             next(client)
             server.signal("received")
             server.wait("sent")
-            never.wait(0.2)
+            never.wait(0.1)
             self.assertEqual(next(client).data, "2")
 
     def test_a_slow_consumer_slows_the_server_down(self) -> None:
@@ -335,7 +335,7 @@ class Resuming(World):
 
             def script(conn: Connection) -> None:
                 conn.send(head(), EVENT)
-                conn.sock.settimeout(0.3)
+                conn.sock.settimeout(0.1)
                 for _ in range(64):
                     conn.send("data: " + "x" * 2**20 + "\n\n")  # Gone, once it is not read for that long
                 conn.server.signal("all was read")

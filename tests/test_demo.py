@@ -36,7 +36,8 @@ the end: 204 after event 6
 
 class Demo(unittest.TestCase):
     def test_it_shows_a_reconnect_a_resume_and_an_end(self) -> None:
-        demo = [sys.executable, "-W", "error", "tests/demo.py"]
+        hasty = "from tests import demo; demo.PACE = 0.02; demo.main()"
+        demo = [sys.executable, "-W", "error", "-c", hasty]
         run = subprocess.run(demo, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=30)
         self.assertEqual((run.stderr, run.returncode), ("", 0))
 

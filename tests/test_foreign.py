@@ -18,6 +18,7 @@ import random
 import socket
 import ssl
 import tracemalloc
+import types
 import unittest
 import zlib
 from collections.abc import Iterator, Mapping
@@ -543,13 +544,10 @@ class OfTheCaller(World):
                 self.request("GET", "http://127.0.0.1:1/", max_redirects=wrong)
 
     def test_a_unix_socket_where_there_are_none(self) -> None:
-        family = socket.AF_UNIX
-        del socket.AF_UNIX
-        try:
+        names = {name: value for name, value in vars(socket).items() if name != "AF_UNIX"}
+        with mock.patch.object(httpclient, "socket", types.SimpleNamespace(**names)):
             with self.assertRaisesRegex(ValueError, "this system has no Unix sockets"):
                 self.get("http://localhost/", uds="/tmp/x")
-        finally:
-            socket.AF_UNIX = family  # type: ignore[misc]
 
 
 class Closing(unittest.TestCase):

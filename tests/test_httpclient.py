@@ -703,7 +703,7 @@ class Timeouts(World):
             conn.wait("never")
 
         with Server(script, read=False) as server:
-            self.times_out(server.url, timeout=0.2, method="POST", content=b"x" * 5_000_000)
+            self.times_out(server.url, timeout=0.1, method="POST", content=b"x" * 5_000_000)
 
     def test_an_answer_before_the_request_was_read(self) -> None:
         """RFC 9112, 9.5. The second server reads on, and gets the rest while it answers."""
@@ -722,7 +722,7 @@ class Timeouts(World):
         for tls in (False, True):
             for script, status in ((refuses, 413), (accepts, 200)):
                 with self.subTest(script.__name__, tls=tls), Server(script, read=False, tls=tls) as server:
-                    response = self.request("POST", server.url, content=body, timeout=5.0, verify=CA)
+                    response = self.request("POST", server.url, content=body, timeout=20.0, verify=CA)
                     self.assertEqual(response.status_code, status)
                     server.signal("answered")
 
@@ -740,17 +740,17 @@ class Timeouts(World):
                 conn.send("HTTP/1.1 103 Early Hints\r\n\r\n")
 
         def hop(conn: Connection) -> None:
-            never.wait(0.1)
+            never.wait(0.04)
             conn.send(redirect("/"))
 
         for script in (trickle, hints, hop):
             with self.subTest(script.__name__), Server(script, repeat=True) as server:
-                self.times_out(server.url, timeout=0.15)
+                self.times_out(server.url, timeout=0.06)
 
     def test_silence_in_the_body(self) -> None:
         for tls in (False, True):
             with Server(stream("data: x\n\n", end="open"), tls=tls) as server:
-                self.times_out(server.url, timeout=3600.0, idle_timeout=0.1, verify=CA)  # not by the timer of the head
+                self.times_out(server.url, timeout=3600.0, idle_timeout=0.05, verify=CA)  # not by the timer of the head
 
     @unittest.skipUnless(hasattr(signal, "setitimer"), "there are no interval timers here")
     def test_signals_do_not_extend_silence(self) -> None:
@@ -758,7 +758,7 @@ class Timeouts(World):
         signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)  # as a profiler does
         try:
             with Server(stream("data: x\n\n", end="open")) as server:
-                self.times_out(server.url, idle_timeout=0.3)
+                self.times_out(server.url, idle_timeout=0.1)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
@@ -769,12 +769,12 @@ class Timeouts(World):
         def script(conn: Connection) -> None:
             conn.send(head(CHUNKED))
             for byte in b"data: x\n\n":
-                never.wait(0.07)
+                never.wait(0.04)
                 conn.send(chunk(bytes([byte])))
             conn.send(b"0\r\n\r\n")
 
         with Server(script) as server:
-            self.assertEqual(self.fetch(server.url, timeout=0.4, idle_timeout=10.0).data, ["x"])
+            self.assertEqual(self.fetch(server.url, timeout=0.3, idle_timeout=10.0).data, ["x"])
 
     def test_no_limit(self) -> None:
         never = threading.Event()
@@ -793,12 +793,12 @@ class HappyEyeballs(AsyncWorld):
     def test_an_address_that_does_not_answer_does_not_hold_up_the_next(self) -> None:
         with Server(HERE) as server, unanswered_port() as port:
             with resolving(("127.0.0.1", port), ("127.0.0.1", server.port)):
-                self.assertEqual(self.fetch("http://service.test/", timeout=5.0).data, ["here"])
+                self.assertEqual(self.fetch("http://service.test/", timeout=20.0).data, ["here"])
 
 
     def test_the_addresses_of_both_families_take_turns(self) -> None:
         with Server(HERE) as server, resolving(("::1", refused_port()), ("::1", 9), ("127.0.0.1", server.port)):
-            self.assertEqual(self.fetch("http://service.test/", timeout=5.0).data, ["here"])
+            self.assertEqual(self.fetch("http://service.test/", timeout=20.0).data, ["here"])
 
     def test_a_cancel_at_any_moment_leaves_no_socket(self) -> None:
         async def main(server: Server) -> None:

@@ -147,7 +147,7 @@ class ASGI(AsyncWorld):
             await asyncio.sleep(1000)
 
         app = App(respond)
-        with self.client(app) as client:
+        with mock.patch("httpclient._GRACE", 0.02), self.client(app) as client:
             next(client)
         self.assertEqual((app.running, app.left), (0, ["CancelledError"]))
 
@@ -525,19 +525,19 @@ class ASGI(AsyncWorld):
             await send(start(307, (b"location", b"/there")))
             await send(body("", more=False))
 
-        app = App(respond)
-        with self.assertRaisesRegex(RequestTimeout, "no answer in time"):
-            self.run_async(ASGITransport(app)("GET", URL, timeout=0.5))
+        app, grace = App(respond), mock.patch("httpclient._GRACE", 0.02)
+        with grace, self.assertRaisesRegex(RequestTimeout, "no answer in time"):
+            self.run_async(ASGITransport(app)("GET", URL, timeout=0.2))
         self.assertEqual((len(app.scopes), app.running), (2, 0))
 
     def test_timeout_ends_with_the_head(self) -> None:
         async def respond(scope: Message, receive: Receive, send: Send) -> None:
             await send(start())
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.25)
             await send(body("data: a\n\n", more=False))
 
         async def main() -> bytes:
-            async with await ASGITransport(App(respond))("GET", URL, timeout=0.4) as response:
+            async with await ASGITransport(App(respond))("GET", URL, timeout=0.2) as response:
                 content: bytes = await response.aread()
                 return content
 

@@ -202,7 +202,7 @@ class ErrorBodies(World):
             for tls in (False, True):
                 with (
                     self.subTest(script.__name__, tls=tls),
-                    mock.patch("sse._BODY_SECONDS", 0.1),
+                    mock.patch("sse._BODY_SECONDS", 0.05),
                     Server(script, tls=tls) as server,
                     self.assertRaises(SSEHTTPError) as caught,
                     self.connect(server.url, timeout=None, idle_timeout=None, verify=CA),

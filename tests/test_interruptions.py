@@ -41,7 +41,16 @@ from tests.server import (
     unanswered_port,
 )
 from tests.test_wires import forked
-from tests.worlds import AsyncWorld, SyncWorld, World, in_both_worlds, is_async
+from tests.worlds import (
+    AsyncWorld,
+    Interrupting,
+    SyncWorld,
+    World,
+    in_both_worlds,
+    is_async,
+    needs_prompt_finalizers,
+    signalled,
+)
 
 LINUX = sys.platform == "linux"
 X = "id: 1\ndata: x\n\n"
@@ -124,44 +133,16 @@ def plain(asynchronous: bool) -> Callable[..., Any]:
 
 
 @unittest.skipUnless(hasattr(signal, "pthread_kill"), "signals cannot be sent to a thread here")
-class Signals(SyncWorld):
+class Signals(Interrupting, SyncWorld):
     """What a handler raises comes out of the call that it interrupts, as it is."""
-
-    def _record(self, seen: Any) -> None:
-        if sys.version_info < (3, 11) and "was never awaited" in str(seen.exc_value):
-            return  # there a handler can run between the call that makes a coroutine and its start
-        super()._record(seen)
 
     @contextlib.contextmanager
     def alarm(self, handler: Callable[..., Any]) -> Iterator[None]:
-        """The handler is called once, soon; the signal comes again until it was, for one that comes
-        right before a system call does not interrupt that.
-        """
-        called = threading.Event()
-
-        def once(signum: int, frame: Any) -> None:
-            if not called.is_set():
-                called.set()
-                handler(signum, frame)
-
-        ready = threading.Event()
-
-        def keep_sending(main: int = threading.get_ident()) -> None:
-            ready.wait()
-            while not called.wait(0.05):
-                signal.pthread_kill(main, signal.SIGUSR2)
-
-        before = signal.signal(signal.SIGUSR2, once)
-        sender = threading.Thread(target=keep_sending)
+        """The handler is called once, soon: as a rule while the client waits for something."""
         gc.collect()  # what a handler raises in a finalizer is lost
-        sender.start()
-        try:
-            ready.set()
+        with signalled(handler, 0.02) as begin:
+            begin()
             yield
-        finally:
-            called.set()
-            sender.join()
-            signal.signal(signal.SIGUSR2, before)
 
     def test_in_each_phase(self) -> None:
         with phases(False) as known:
@@ -183,6 +164,7 @@ class Signals(SyncWorld):
                             client.close()
                         self.assertEqual(list(client), [])
 
+    @needs_prompt_finalizers
     def test_nothing_is_left_to_the_garbage_collector(self) -> None:
         gc.disable()
         self.addCleanup(gc.enable)
@@ -242,9 +224,13 @@ class Signals(SyncWorld):
 
     def test_a_post_is_not_sent_again(self) -> None:
         """Neither when its answer was not awaited, nor when its failure was on the way."""
+
+        def expire(signum: int, frame: Any) -> None:
+            raise Deadline
+
         with Server(silent) as server:
             client = self.connect(server.url, hasty=False, method="POST")
-            with self.assertRaises(Deadline), self.alarm(lambda *_: signal_raised(Deadline())):
+            with self.assertRaises(Deadline), self.alarm(expire):
                 next(client)
             with self.assertRaisesRegex(SSEConnectionError, "the caller gave the attempt up"):
                 next(client)
@@ -786,12 +772,17 @@ class Processes(World):
             sync() if sys.argv[2] == "sync" else asyncio.run(asynchronous())
             print(sum("Too many open files" in text for text in told) > 0)
         """
-        for world in ("sync", "async"):
-            scripts = stream(X, end="cut"), stream("data: y\n\n", end="open")
-            with self.subTest(world), Server(*scripts) as server:
-                with program(text, server.url, world) as process:
-                    out, error = process.communicate(timeout=60)
-                self.assertEqual((out, error.count("Traceback")), ("x\ny\nTrue\n", 0), error)
+        scripts = stream(X, end="cut"), stream("data: y\n\n", end="open")
+        with contextlib.ExitStack() as stack:
+            started = []
+            for world in ("sync", "async"):
+                server = stack.enter_context(Server(*scripts))
+                process = stack.enter_context(program(text, server.url, world))
+                started.append((world, process))
+            for world, process in started:
+                out, error = process.communicate(timeout=60)
+                with self.subTest(world):
+                    self.assertEqual((out, error.count("Traceback")), ("x\ny\nTrue\n", 0), error)
 
     @unittest.skipUnless(hasattr(signal, "SIGSTOP"), "processes cannot be stopped here")
     def test_stopped_for_longer_than_the_limit_on_silence(self) -> None:
@@ -799,12 +790,12 @@ class Processes(World):
         never = threading.Event()
         texts = {
             "sync": """
-                with sse.connect(url, idle_timeout=0.3, max_retries=0) as client:
+                with sse.connect(url, idle_timeout=0.5, max_retries=0) as client:
                     for event in client: print(event.data, flush=True)
             """,
             "async": """
                 async def main():
-                    async with sse.async_connect(url, idle_timeout=0.3, max_retries=0) as client:
+                    async with sse.async_connect(url, idle_timeout=0.5, max_retries=0) as client:
                         async for event in client: print(event.data, flush=True)
                 asyncio.run(main())
             """,
@@ -812,22 +803,32 @@ class Processes(World):
 
         def script(conn: Connection) -> None:
             conn.send(head(CHUNKED), chunk(X))
-            conn.wait("stopped")
+            while not conn.server.signalled("stopped"):  # no silence before
+                conn.send(chunk(":\n"))
+                never.wait(0.02)
             conn.send(chunk("data: y\n\n"))
-            conn.wait("seen")
+            while not conn.server.signalled("seen"):
+                conn.send(chunk(":\n"))
+                never.wait(0.02)
             conn.cut()
 
-        for world, text in texts.items():  # one by one, so that neither is silent before its turn
-            with self.subTest(world), Server(script) as server:
-                with program(text, server.url) as process:
-                    self.assertEqual(process.stdout.readline(), "x\n")
-                    process.send_signal(signal.SIGSTOP)
-                    server.signal("stopped")
-                    never.wait(0.5)
-                    process.send_signal(signal.SIGCONT)
-                    self.assertEqual(process.stdout.readline(), "y\n")
-                    server.signal("seen")
-                    process.communicate(timeout=60)
+        with contextlib.ExitStack() as stack:
+            started = []
+            for text in texts.values():
+                server = stack.enter_context(Server(script))
+                process = stack.enter_context(program(text, server.url))
+                started.append((server, process))
+            for server, process in started:
+                self.assertEqual(process.stdout.readline(), "x\n")
+                process.send_signal(signal.SIGSTOP)
+                server.signal("stopped")
+            never.wait(0.7)
+            for _, process in started:
+                process.send_signal(signal.SIGCONT)
+            for server, process in started:
+                self.assertEqual(process.stdout.readline(), "y\n")
+                server.signal("seen")
+                process.communicate(timeout=60)
 
 
 del World, AsyncWorld, SyncWorld

@@ -58,7 +58,7 @@ def random_cuts(stream: Any, source: random.Random) -> list[Any]:
 
 class EveryVector(unittest.TestCase):
     maxDiff = 2000
-    longest = 10**6  # to be fed byte by byte
+    longest = 10**5  # to be fed byte by byte
 
     def check(self, cut: Callable[[Any], Iterable[list[Any]]], vectors: Iterable[Vector] = VECTORS) -> None:
         for vector in vectors:
@@ -670,7 +670,7 @@ class Bounded(unittest.TestCase):
             ("blank lines of CR", b"", b"\r"),
         ]:
             with self.subTest(name):
-                refused, fed, peak = self.pour(first, again, 8 * self.LIMIT)
+                refused, fed, peak = self.pour(first, again, 5 * self.LIMIT)
                 self.assertFalse(refused, f"refused after {fed} bytes")
                 self.assertLess(peak, 3 * self.LIMIT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import unittest
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from tests.worlds import World, in_both_worlds, needs_prompt_finalizers
 class Phases(World):
     def test_timeout_says_nothing_about_the_body(self) -> None:
         """Neither does it where silence has no limit, nor where a longer one."""
-        never = threading.Event()
+        never, clients = threading.Event(), []
 
         def script(conn: Connection) -> None:
             conn.send(head("Transfer-Encoding: chunked"))
@@ -24,11 +25,13 @@ class Phases(World):
             conn.send(chunk("data: late\n\n"))
             conn.stall()
 
-        for idle_timeout in (None, 30.0):
-            with self.subTest(idle_timeout=idle_timeout), Server(script) as server:
+        with Server(script, script) as server, contextlib.ExitStack() as stack:
+            for idle_timeout in (None, 30.0):
                 options = {"timeout": 0.3, "idle_timeout": idle_timeout, "max_retries": 0}
-                with self.connect(server.url, **options) as client:
-                    self.assertEqual(next(client).data, "late")
+                stack.enter_context(client := self.connect(server.url, **options))
+                clients.append(client)
+            for client in clients:
+                self.assertEqual(next(client).data, "late")
 
     def test_reconnect_asked_for_in_on_error_does_not_wait(self) -> None:
         with Server(head(), answer("data: x\n\n", type="text/event-stream")) as server:

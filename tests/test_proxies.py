@@ -190,13 +190,13 @@ class Failing(World):
         for url in ("http://service.test/", "https://service.test/"):
             with self.subTest(url), Server(silent) as proxy:
                 with self.assertRaises(RequestTimeout) as caught:
-                    self.fetch(url, proxy=proxy.url, timeout=0.1)
+                    self.fetch(url, proxy=proxy.url, timeout=0.05)
                 self.assertIn(f"the proxy {proxy.authority}", str(caught.exception))
 
     @unittest.skipUnless(sys.platform == "linux", "other systems do not leave a full backlog unanswered")
     def test_a_proxy_that_cannot_be_connected_to(self) -> None:
         with unanswered_port() as port, self.assertRaises(RequestTimeout) as caught:
-            self.fetch("https://service.test/", proxy=f"127.0.0.1:{port}", timeout=0.1)
+            self.fetch("https://service.test/", proxy=f"127.0.0.1:{port}", timeout=0.05)
         self.assertIn(f"the proxy 127.0.0.1:{port}", str(caught.exception))
 
     def test_what_fails_behind_a_tunnel_has_the_name_of_the_server(self) -> None:
@@ -214,7 +214,7 @@ class Failing(World):
             for name in ("cut", "reset", "stall"):
                 with self.subTest(name, secure=secure), Server(ends(name, secure)) as proxy:
                     with self.assertRaises(RequestTimeout if name == "stall" else ConnectError) as caught:
-                        timeout = 0.2 if name == "stall" else 5.0
+                        timeout = 0.3 if name == "stall" else 20.0
                         self.fetch("https://localhost:8443/", proxy=proxy.url, verify=CA, timeout=timeout)
                     self.assertIn("localhost:8443", str(caught.exception))
                     self.assertNotIn(proxy.authority, str(caught.exception))

@@ -288,7 +288,7 @@ class Signals(SyncWorld):
 
     def test_a_handler_that_raises_loses_no_event(self) -> None:
         """Whatever it interrupts, the connection is made anew, and what was not handed over is asked for again."""
-        last = 20_000
+        last = 8000
 
         def script(conn: Connection) -> None:
             start = int(conn.request.header("Last-Event-ID") or 0) + 1

@@ -9,13 +9,12 @@ from __future__ import annotations
 import random
 import threading
 import unittest
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import sse
 from tests.server import CA, CHUNKED, PATIENCE, Connection, Server, chunk, head
-from tests.worlds import ROUNDS, Checked
+from tests.worlds import ROUNDS, Checked, at_once
 
 THREADS = 4
 STREAMS = 8 * ROUNDS  # one after the other, for each of the threads
@@ -27,28 +26,6 @@ def endless(conn: Connection) -> None:
     conn.send(head(CHUNKED))
     while True:
         conn.send(chunk(BLOCK))
-
-
-def at_once(works: list[Callable[[], object]]) -> None:
-    """Runs each in a thread of its own, from the same moment on. The first failure is raised."""
-    start = threading.Barrier(len(works))
-    failures: list[BaseException] = []
-
-    def run(work: Callable[[], object]) -> None:
-        try:
-            start.wait(PATIENCE)
-            work()
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(6 * PATIENCE)
-        assert not thread.is_alive(), f"{thread.name} does not end"
-    if failures:
-        raise failures[0]
 
 
 class Stream:

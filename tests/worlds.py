@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.constants
+import contextlib
 import faulthandler
 import gc
 import inspect
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -27,6 +29,7 @@ from unittest import mock
 
 import httpclient
 import sse
+from tests.server import PATIENCE
 
 Function = Callable[..., Any]
 ROUNDS = int(os.environ.get("SSE_TEST_ROUNDS", "1"))  # how often what depends on chance is repeated
@@ -114,6 +117,62 @@ class Checked(unittest.TestCase):
         self.assertEqual(set(threading.enumerate()) - threads, set())
 
 
+def at_once(works: list[Callable[[], object]]) -> None:
+    """Runs each in a thread of its own, from the same moment on. The first failure is raised."""
+    start = threading.Barrier(len(works))
+    failures: list[BaseException] = []
+
+    def run(work: Callable[[], object]) -> None:
+        try:
+            start.wait(PATIENCE)
+            work()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(6 * PATIENCE)
+        assert not thread.is_alive(), f"{thread.name} does not end"
+    if failures:
+        raise failures[0]
+
+
+@contextlib.contextmanager
+def signalled(handler: Callable[[int, Any], object], pause: float) -> Iterator[Callable[[], None]]:
+    """Yields a function; `pause` seconds after it was called a signal has `handler` called, once.
+
+    The signal is sent again until then: of one that comes in the last moment before a system call,
+    Python takes no notice until that call ends. Nothing is done here, where the handler may
+    interrupt it, that takes more than one step of the interpreter.
+    """
+    main, begin, over, due = threading.get_ident(), threading.Lock(), threading.Event(), [handler]
+
+    def once(signum: int, frame: Any) -> None:
+        if due:
+            due.pop()(signum, frame)
+
+    def keep_sending() -> None:
+        begin.acquire()
+        while not over.wait(pause) and due:
+            signal.pthread_kill(main, signal.SIGUSR2)
+
+    begin.acquire()
+    before = signal.signal(signal.SIGUSR2, once)
+    sender = threading.Thread(target=keep_sending)
+    sender.start()
+    try:
+        yield begin.release
+    finally:
+        due.clear()
+        over.set()
+        if begin.locked():
+            begin.release()
+        sender.join()
+        signal.signal(signal.SIGUSR2, before)
+
+
 class Waits:
     """Mixed into a client: the waits between its attempts are noted instead of waited for."""
 
@@ -181,6 +240,15 @@ class World(Checked):
         with self.request(method, url, stream=True, **options) as response:
             events = sse.SSEParser().feed(b"".join(response.iter_bytes()))
             return Result(response.status_code, response.url, response.headers, events)
+
+
+class Interrupting(World):
+    """Mixed into a world: signal handlers raise, wherever that is."""
+
+    def _record(self, seen: Any) -> None:
+        if sys.version_info < (3, 11) and "was never awaited" in str(seen.exc_value):
+            return  # there a handler can run between the call that makes a coroutine and its start
+        super()._record(seen)
 
 
 class SyncWorld(World):

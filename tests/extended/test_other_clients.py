@@ -404,6 +404,7 @@ class TestTransport:
         """As it is, whatever the library makes of it: it is never taken for a lost connection."""
 
         def handler(*_: Any) -> None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             raise error
 
         def quiet(conn: Connection) -> None:
@@ -415,10 +416,11 @@ class TestTransport:
             with Server(quiet) as server, pytest.raises(type(error)) as caught:
                 blocking.follow(
                     server.url,
-                    with_events=lambda *_: signal.setitimer(signal.ITIMER_REAL, 0.1),
+                    with_events=lambda *_: signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1),
                     retry_interval=1,
                 )
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         assert caught.value is error
 
