@@ -2053,6 +2053,13 @@ class _Attempt:
         self.end: BaseException | None = None  # why, if it has ended
         self.process = os.getpid()  # in a forked child it is the parent's
 
+    def give_up(self) -> Any:
+        """End it by the caller's wish. Returns what its end was before, which it does not keep: an
+        exception refers to frames, and they to the attempt.
+        """
+        end, self.end = self.end, _GIVEN_UP
+        return end
+
     async def open(
         self, request: Any, timeout: float | None, options: _Options, last_event_id: str
     ) -> Any:
@@ -2301,17 +2308,18 @@ class _Client(Generic[_Made, _Transport]):
         if self._busy:
             raise RuntimeError("another task or thread is waiting for events of this client")
         self._busy, self._flowing = True, None
-        theirs: BaseException | None = None
         try:
             while True:
                 attempt = self._attempt
                 if attempt is None:
+                    if self._failure is not None:
+                        raise self._taken_failure()  # type: ignore[misc]
                     if self._closed:
-                        self._raise_failure()
                         return self._held  # type: ignore[no-any-return]
                     await self._connect()
                 elif attempt.end is not None:
-                    self._raise_theirs(attempt)
+                    if _theirs(attempt.end) is not None:
+                        raise attempt.give_up()
                     await attempt.link.release()
                     self._judge(attempt)
                 elif self._reconnection.opened is None:  # interrupted again before it was noted
@@ -2323,55 +2331,48 @@ class _Client(Generic[_Made, _Transport]):
                 elif attempt.end is None:
                     await self._read(attempt)
         except BaseException as error:
-            attempt = self._attempt
-            if attempt is not None and attempt.end is None:
-                attempt.end = _GIVEN_UP
-            theirs = _theirs(error)
-            if attempt is not None and _theirs(attempt.end) is not None:  # two, nearly at once
-                attempt.end = _GIVEN_UP
-            if theirs is None:  # of a callback, say
-                self._end()
-            elif attempt is not None and self._may_stay(attempt):
-                attempt.end = None
-                if self._closed:  # meanwhile, by another thread
-                    attempt.end = _GIVEN_UP
+            theirs, attempt = self._broken_off(error), self._attempt
             if attempt is not None and attempt.end is not None:
-                attempt.link.interrupt()
                 if not isinstance(error, GeneratorExit):  # then nothing can be awaited any more
                     await attempt.link.release()
-            if self._closed:
-                self._attempt = None
+                if self._closed:
+                    self._attempt = None
             if theirs is None or theirs is error:
                 raise
             raise theirs from None
         finally:
             self._busy, theirs = False, None
 
-    def _raise_theirs(self, attempt: _Attempt) -> None:
-        """Raise what ended the attempt if it is the caller's."""
-        error = attempt.end
-        try:
-            if _theirs(error) is not None:
-                attempt.end = _GIVEN_UP
-                raise error  # type: ignore[misc]
-        finally:
-            del error  # its traceback refers to this frame
+    def _broken_off(self, error: BaseException) -> BaseException | None:
+        """A step ends with `error`. Returns what of it the caller did, `None` if a callback raised
+        it, or if it is the last failure.
 
-    def _may_stay(self, attempt: _Attempt) -> bool:
-        """May a connection that the caller's exception broke off stay? Within `with`, or if there
-        cannot be another; and only if nothing that it has received is lost.
+        The connection that the caller broke off stays within `with`, or if there can be no other
+        one; and only if nothing that it has received is lost.
         """
-        wanted = self._inside or not self._options.reconnect
-        opened = self._reconnection.opened is not None and attempt.end is _GIVEN_UP
-        return opened and bool(wanted) and (self._held is not None or attempt.link.whole)
+        attempt = self._attempt
+        if attempt is not None and attempt.end is None:
+            attempt.end = _GIVEN_UP
+        theirs = _theirs(error)
+        if theirs is None:
+            self._end()
+        if attempt is not None:
+            if _theirs(attempt.end) is not None:  # he interrupted twice, nearly at once
+                attempt.give_up()
+            is_open = attempt.end is _GIVEN_UP and self._reconnection.opened is not None
+            wanted = not self._closed and (self._inside or not self._options.reconnect)
+            if is_open and wanted and (self._held is not None or attempt.link.whole):
+                attempt.end = None
+                if self._closed:  # meanwhile, by another thread
+                    attempt.give_up()
+            if attempt.end is not None:
+                attempt.link.interrupt()
+        return theirs
 
-    def _raise_failure(self) -> None:
+    def _taken_failure(self) -> Exception | None:
+        """What was to be raised. It is in no local variable then, to which its traceback refers."""
         failure, self._failure = self._failure, None
-        try:
-            if failure is not None:
-                raise failure
-        finally:
-            del failure  # its traceback refers to this frame
+        return failure
 
     def _pull(self, attempt: _Attempt) -> SSEEvent | None:
         """The next event of what was read, which stays held; `None` if there is no more of it."""
@@ -2481,7 +2482,7 @@ class _Client(Generic[_Made, _Transport]):
                 failure = self._failed(error, None if parser is None else parser.unfinished)
             self._end(failure)
         self._attempt = self._held = None
-        attempt.end = _GIVEN_UP  # an exception refers to frames, and they to the attempt
+        attempt.give_up()
         if wait is not None:
             if error is _RESTART or error is _GIVEN_UP:
                 return
@@ -2540,8 +2541,6 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
                     self.last_event_id = attempt.parser._stream.last_event_id
                     chunk = attempt.link.read_now()
                     if not chunk:
-                        if chunk is not None:
-                            attempt.end = _CLEAN
                         break
                     attempt.parser._push(chunk)
             except BaseException as error:

@@ -153,6 +153,7 @@ def scenarios(urls: dict[str, str], asynchronous: bool) -> dict[str, tuple[str, 
                 "on_error": lambda error, wait: str(error),
             },
         ),
+        "until": (plain, {"until": lambda event: event.id == str(TOTAL)}),
         "transport": (plain, {"transport": asend if asynchronous else send}),
         "in-process": (
             "http://app/events",
