@@ -2303,7 +2303,7 @@ class _Client(Generic[_Made, _Transport]):
     async def _advance(self, opening: bool = False) -> SSEEvent | None:
         """The next event, `None` at the end. With `opening`: until the connection is open, or over.
 
-        The event stays held until `_hand_over`.
+        `_hand_over` then takes the event, or the failure at the end, which are kept until then.
         """
         if self._busy:
             raise RuntimeError("another task or thread is waiting for events of this client")
@@ -2312,8 +2312,6 @@ class _Client(Generic[_Made, _Transport]):
             while True:
                 attempt = self._attempt
                 if attempt is None:
-                    if self._failure is not None:
-                        raise self._taken_failure()  # type: ignore[misc]
                     if self._closed:
                         return self._held  # type: ignore[no-any-return]
                     await self._connect()
@@ -2344,8 +2342,8 @@ class _Client(Generic[_Made, _Transport]):
             self._busy, theirs = False, None
 
     def _broken_off(self, error: BaseException) -> BaseException | None:
-        """A step ends with `error`. Returns what of it the caller did, `None` if a callback raised
-        it, or if it is the last failure.
+        """A step ends with `error`. Returns what of it the caller did, `None` if it comes from his
+        callbacks.
 
         The connection that the caller broke off stays within `with`, or if there can be no other
         one; and only if nothing that it has received is lost.
@@ -2368,11 +2366,6 @@ class _Client(Generic[_Made, _Transport]):
             if attempt.end is not None:
                 attempt.link.interrupt()
         return theirs
-
-    def _taken_failure(self) -> Exception | None:
-        """What was to be raised. It is in no local variable then, to which its traceback refers."""
-        failure, self._failure = self._failure, None
-        return failure
 
     def _pull(self, attempt: _Attempt) -> SSEEvent | None:
         """The next event of what was read, which stays held; `None` if there is no more of it."""
@@ -2399,12 +2392,21 @@ class _Client(Generic[_Made, _Transport]):
             return self._held  # type: ignore[no-any-return]
         return None
 
-    def _hand_over(self, event: SSEEvent) -> SSEEvent:
-        self.last_event_id, self._held = event.id, None
-        self._delivered += 1
-        if self._options.until is None:
-            self._flowing = self._attempt
+    def _hand_over(self, event: SSEEvent | None) -> SSEEvent | None:
+        """What `_advance` came to is the caller's: the event is counted, a failure is raised."""
+        if event is not None:
+            self.last_event_id, self._held = event.id, None
+            self._delivered += 1
+            if self._options.until is None:
+                self._flowing = self._attempt
+        elif self._failure is not None:
+            raise self._taken_failure()
         return event
+
+    def _taken_failure(self) -> Any:
+        """It is not in a variable of the frame that raises it, to which its traceback refers."""
+        failure, self._failure = self._failure, None
+        return failure
 
     async def _read(self, attempt: _Attempt) -> None:
         try:
@@ -2513,7 +2515,7 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
 
     def __enter__(self) -> SSEClient:
         _enter(self)
-        self._step(opening=True)
+        self._hand_over(self._step(opening=True))
         self._inside = True
         return self
 
@@ -2547,10 +2549,10 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
                 attempt.end = error  # whose it is will be found out
             finally:
                 self._busy = False
-        event = self._step()
+        event = self._hand_over(self._step())
         if event is None:
             raise StopIteration
-        return self._hand_over(event)
+        return event
 
     def _step(self, opening: bool = False) -> SSEEvent | None:
         """`_advance`, which over blocking links one step brings to its end."""
@@ -2606,7 +2608,7 @@ class AsyncSSEClient(
 
     async def __aenter__(self) -> AsyncSSEClient:
         _enter(self)
-        await self._advance(opening=True)
+        self._hand_over(await self._advance(opening=True))
         self._inside = True
         return self
 
@@ -2641,10 +2643,10 @@ class AsyncSSEClient(
                 attempt.end = error  # whose it is will be found out
             finally:
                 self._busy = False
-        event = await self._advance()
+        event = self._hand_over(await self._advance())
         if event is None:
             raise StopAsyncIteration
-        return self._hand_over(event)
+        return event
 
     async def close(self) -> None:
         """End the iteration and the connection at once, from any task; what was not handed over is

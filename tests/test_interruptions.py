@@ -610,6 +610,25 @@ class Outages(World):
                     with self.subTest(method, inside=inside, ended=ended):
                         self.end_interrupted(method, inside, ended)
 
+    def test_a_failure_is_not_lost(self) -> None:
+        """When a signal comes while it is dealt with: the next step raises it."""
+        from_handler, broken = sse._from_handler, []
+
+        def interrupted(error: BaseException) -> Any:
+            if isinstance(error, sse.SSEHTTPError) and not broken:
+                broken.append(True)
+                signal_raised(Deadline("mine"))
+            return from_handler(error)
+
+        with Server(answer(status="404 Not Found")) as server:
+            client = self.connect(server.url)
+            with mock.patch.object(sse, "_from_handler", interrupted):
+                with self.assertRaisesRegex(Deadline, "mine"):
+                    next(client)
+            with self.assertRaises(sse.SSEHTTPError):
+                next(client)
+            self.assertEqual(list(client), [])
+
     def end_interrupted(self, method: str, inside: bool, ended: bool) -> None:
         interrupt, broken = httpclient.Exchange.interrupt, []
 
