@@ -2262,7 +2262,7 @@ class _Client(Generic[_Made, _Transport]):
         self._restart = True
         attempt, waker = self._attempt, self._waker
         if attempt is not None:
-            attempt.link.interrupt() if attempt.parser is None else attempt.link.stop()
+            attempt.link.stop()
         if waker is not None:
             waker()
 
@@ -2374,9 +2374,12 @@ class _Client(Generic[_Made, _Transport]):
             item = self._held
             if item is None:
                 item = next(parser._items, _GIVEN_UP)
-            if item is None or item is _GIVEN_UP:  # the latter if an exception has ended the items
+            if item is None:
                 self.last_event_id = parser._stream.last_event_id
-                attempt.end = parser._stream.error or item
+                attempt.end = parser._stream.error
+                return None
+            if item is _GIVEN_UP:  # an exception has passed through the items, which ended them
+                attempt.end = item
                 return None
             if item.__class__ is str:
                 self._held = None
