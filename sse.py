@@ -1539,7 +1539,7 @@ class _Reconnection:
     Times are seconds of a monotonic clock that the caller reads.
     """
 
-    __slots__ = ("_due", "_options", "_wait", "delivered", "interval", "opened", "retries")
+    __slots__ = ("_options", "_wait", "_wait_ends", "delivered", "interval", "opened", "retries")
 
     def __init__(self, options: _Options) -> None:
         self._options = options
@@ -1547,57 +1547,58 @@ class _Reconnection:
         self.retries = 0  # in a row
         self.delivered = 0  # events, at the last failure
         self.opened: float | None = None  # when, if the connection is open
-        self._wait = 0.0  # seconds before the next attempt
-        self._due: float | None = None  # when that ends, once it was asked for: a fixed moment
+        self._wait: Any = 0.0  # seconds before the next attempt
+        self._wait_ends: float | None = None  # a fixed moment, once it was asked how long it lasts
 
     def failed(self, error: BaseException | None, now: float, delivered: int) -> float | None:
         """What follows from an attempt that ended with `error`, `None` for a clean end.
 
         `delivered`: events in all. Returns the seconds to wait for the next attempt, `None` if
-        there is none.
+        there is none. All is noted at the end, so a signal's exception leaves nothing half done.
         """
-        options = self._options
-        steady = self.opened is not None and now - self.opened >= _STEADY
-        if steady or delivered != self.delivered:
-            self.retries = 0
-        self.opened, self.delivered = None, delivered
-        by_status = self.by_status(error)
-        again = by_status or (options.reconnect and _is_drop(error) and not _is_final(error))
-        if not again or self.retries == options.max_retries:
-            return None
-        self.retries += 1
-        self._wait, self._due = self._drawn(), None
-        if by_status:
-            self._wait = max(self._wait, _retry_after(error.headers))  # type: ignore[union-attr]
-        return self._wait
+        options, opened, retries = self._options, self.opened, self.retries
+        wait = None
+        if error is _RESTART or (error is _GIVEN_UP and opened is not None and options.reconnect):
+            wait, delivered = 0.0, self.delivered  # no failure, so nothing is counted
+        else:
+            steady = opened is not None and now - opened >= _STEADY
+            if steady or delivered != self.delivered:
+                retries = 0
+            by_status = self.by_status(error)
+            again = by_status or (options.reconnect and _is_drop(error) and not _is_final(error))
+            if again and retries != options.max_retries:
+                retries += 1
+                wait = self._drawn(retries)
+                if by_status:
+                    wait = max(wait, _retry_after(error.headers))  # type: ignore[union-attr]
+        self.opened, self.retries, self.delivered = None, retries, delivered
+        self._wait, self._wait_ends = wait, None
+        return wait
 
     def left(self, now: float) -> float:
-        """Seconds until the next attempt may begin."""
-        if self._due is None:
-            self._due = now + self._wait
-            return self._wait
-        return max(0.0, self._due - now)
+        """Seconds until the next attempt may begin; the wait begins when this is asked first."""
+        if self._wait_ends is None:
+            self._wait_ends = now + self._wait
+            return self._wait  # type: ignore[no-any-return]
+        return max(0.0, self._wait_ends - now)
 
     def by_status(self, error: BaseException | None) -> bool:
-        return (
-            isinstance(error, SSEHTTPError) and error.status_code in self._options.retry_on_status
-        )
+        """Is it an answer whose status `retry_on_status` names?"""
+        statuses = self._options.retry_on_status
+        return isinstance(error, SSEHTTPError) and error.status_code in statuses
 
-    def _drawn(self) -> float:
-        """Seconds before this reconnection, the `retries`-th in a row."""
-        options, base, longest = (
-            self._options,
-            float(self.interval),
-            float(self._options.max_retry_interval),
-        )
-        if self.retries > 1:
-            base = max(base, _LEAST_AGAIN)
-        if options.backoff == 1 or self.retries == 1:
+    def _drawn(self, retries: int) -> float:
+        """Seconds before the reconnection of that number in a row."""
+        options, base = self._options, float(self.interval)
+        if retries == 1:
+            return base / 1000
+        base, longest = max(base, _LEAST_AGAIN), float(options.max_retry_interval)
+        if options.backoff == 1:
             return base / 1000
         from random import uniform
 
         try:
-            longest = min(base * options.backoff ** (self.retries - 1), longest)
+            longest = min(base * options.backoff ** (retries - 1), longest)
         except OverflowError:
             pass
         return (base + uniform(0, max(0.0, longest - base))) / 1000
@@ -1608,31 +1609,44 @@ def _from_handler(error: BaseException) -> BaseException | None:
 
     Python calls a handler with the frame that it interrupts: a frame of a traceback that was given
     the frame before it as an argument is a handler's, whatever class of exception it raised. What
-    our caller was handling when he called us is not looked at: it was caught in a frame around us.
+    our caller was handling when he called us is not looked at: a frame around ours caught it.
     """
-    around, trace = set(), error.__traceback__
-    frame = None if trace is None else trace.tb_frame.f_back
+    around, frame = set(), sys._getframe(1)
     while frame is not None:
-        around.add(frame)
-        frame = frame.f_back
+        if frame.f_globals is not globals():
+            around.add(frame)
+        frame = frame.f_back  # type: ignore[assignment]
     for found in _chain(error, context=True):
-        before, step = None, found.__traceback__
-        if step is not None and step.tb_frame in around:
+        trace = found.__traceback__
+        if trace is not None and trace.tb_frame in around:
             continue
-        while step is not None:
-            frame, code = step.tb_frame, step.tb_frame.f_code
-            if before is not None and code.co_flags & 0x01:  # CO_OPTIMIZED: a function's frame
-                values = frame.f_locals
-                given = [values.get(name) for name in code.co_varnames[: code.co_argcount]]
-                if code.co_flags & 0x04:  # CO_VARARGS
-                    rest = code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
-                    given.extend(values[rest] if isinstance(values.get(rest), tuple) else ())
-                if isinstance(values, dict):  # before 3.13 a copy that would keep what it refers to
-                    values.clear()
-                if any(value is before for value in given):
-                    return found
-            before, step = frame, step.tb_next
+        while trace is not None and trace.tb_next is not None:
+            before, trace = trace.tb_frame, trace.tb_next
+            if _was_given(trace.tb_frame, before):
+                return found
     return None
+
+
+def _theirs(error: BaseException | None) -> BaseException | None:
+    """What the caller did, if `error` is that or came of it (he interrupts, cancels, exits, or a
+    handler of his raises); `None` if it tells of something else.
+    """
+    return _from_handler(error) if isinstance(error, Exception) else error
+
+
+def _was_given(frame: Any, value: object) -> bool:
+    """Is `value` one of the arguments with which the function of `frame` was called?"""
+    code, values = frame.f_code, frame.f_locals
+    if not code.co_flags & 0x01:  # CO_OPTIMIZED: else it is a module's or a class's
+        return False
+    count = code.co_argcount + code.co_kwonlyargcount
+    given = [values.get(name) for name in code.co_varnames[:count]]
+    if code.co_flags & 0x04:  # CO_VARARGS
+        rest = values.get(code.co_varnames[count])
+        given += rest if isinstance(rest, tuple) else ()
+    if isinstance(values, dict):  # before 3.13 a copy that would keep what it refers to
+        values.clear()
+    return any(argument is value for argument in given)
 
 
 def _cause(error: BaseException | None) -> str:
@@ -1758,32 +1772,37 @@ _GRACE = 1.0  # seconds for another library's client to take its connection back
 _closing: set[Any] = set()  # tasks that take longer to give something back; the loop holds none
 
 
-class _Foreign:
-    """A link over a transport that blocks, another library's client or the caller's function.
+class _ForeignLink:
+    """A link over a transport: another library's client, or the caller's function."""
 
-    Interruptible from any thread, as `httpclient`'s own: who is inside a call closes on the way
-    out, for the libraries' `close()` waits for a read that blocks. Until there is a response
-    nothing can be interrupted, then `open` closes it.
+    def __init__(self, idle_timeout: float | None) -> None:
+        self._idle = idle_timeout
+        self._process = os.getpid()  # in a forked child the connection is the parent's
+        self.closed = False
+
+    def read_now(self) -> None:
+        """Nothing is cheaper than `read`."""
+
+
+class _Foreign(_ForeignLink):
+    """Over one that blocks, interruptible from any thread, as `httpclient`'s own: who is inside a
+    call closes on the way out, for the libraries' `close()` waits for a read that blocks. Until
+    there is a response nothing can be interrupted, then `open` closes it.
     """
 
     whole = False  # what a signal's handler raises leaves the libraries' readers broken
 
     def __init__(self, idle_timeout: float | None) -> None:
-        self._idle = idle_timeout
-        self._opened: list[Any] = []  # the response, once it is there
+        super().__init__(idle_timeout)
+        self._opened: list[Any] = []  # the response, from when it is there until it is closed
         self._pieces: Iterator[bytes] = iter(())
         self._inside = False
-        self.closed = False
-
-    @property
-    def _response(self) -> Any:
-        return self._opened[0] if self._opened else None
 
     async def open(self, request: Any, timeout: float | None) -> Any:
         # In one step of the interpreter: what a signal's handler raises when the transport has
         # returned finds the response where `release` looks for it.
         self._opened.extend(starmap(partial(request, timeout=timeout), [()]))
-        response = self._response
+        response = self._opened[0]
         if hasattr(response, "__await__"):
             self._close()  # a coroutine that nobody awaits warns
             raise TypeError("an asynchronous transport is for async_connect")
@@ -1805,51 +1824,48 @@ class _Foreign:
             if self.closed:
                 self._close()
 
-    def read_now(self) -> None:
-        """Nothing is cheaper than `read`."""
-
     def limit(self, seconds: float | None) -> None:
-        if self._response is not None:
-            _limit_reads(self._response, seconds)
+        for response in self._opened:
+            _limit_reads(response, seconds)
 
     def stop(self) -> None:
-        if self._response is not None and not _wake_reader(self._response):
-            self.interrupt()
+        for response in self._opened:
+            if self._process != os.getpid() or not _wake_reader(response):
+                self.interrupt()
 
     def interrupt(self) -> None:
         self.closed = True
-        response = self._response
-        if response is not None and not (self._inside and _wake_reader(response)):
-            self._close()
+        for response in self._opened:
+            if self._process != os.getpid():  # what is said in closing would reach the server
+                self._opened = [_socket_of(response) or response]
+                self._close()
+            elif not (self._inside and _wake_reader(response)):
+                self._close()
 
     def _close(self) -> None:
-        response = self._response
-        try:
-            if response is not None:
+        for response in self._opened:
+            try:
                 response.close()
-        except Exception as error:  # it helps nobody, and must not hide what else there is to say
-            if _from_handler(error) is not None:
-                raise
-            _log("debug", "closing failed: %s", _cause(error))
+            except Exception as error:
+                _log_failed_close(error)
         self._opened = []
 
     async def release(self) -> None:
         self.interrupt()
 
 
-class _AsyncForeign:
-    """The same over asyncio. Each step of the library is a task: who awaits it may be cancelled and
+class _AsyncForeign(_ForeignLink):
+    """Over one of asyncio. Each step of the library is a task: who awaits it may be cancelled and
     await it again, and `interrupt` cancels it, never who awaits.
     """
 
     def __init__(self, idle_timeout: float | None) -> None:
-        self._seconds = idle_timeout
+        super().__init__(idle_timeout)
         self._response: Any = None
         self._pieces: Any = None
         self._step: Any = None  # the task of the step that goes on
         self._closer: Any = None  # the task that gives the connection back
         self.whole = True  # no piece was handed over since `read` was called
-        self.closed = False
 
     async def open(self, request: Any, timeout: float | None) -> Any:
         if self.closed:
@@ -1858,29 +1874,24 @@ class _AsyncForeign:
         if not hasattr(step, "__await__"):
             getattr(step, "close", int)()
             raise TypeError("a synchronous transport is for connect")
-        self._response = response = await self._within(
-            timeout, lambda: step, "no answer within timeout"
-        )
-        self._pieces = _apieces(response)
-        return response
+        self._response = await self._within(timeout, lambda: step, "no answer within timeout")
+        self._pieces = _apieces(self._response)
+        return self._response
 
     async def read(self) -> bytes:
         self.whole = True  # the step goes on, whatever happens to who awaits it
-        while not (
-            piece := await self._within(
-                self._seconds, lambda: anext(self._pieces, None), "silence for idle_timeout"
+        piece = b""
+        while not piece:
+            piece = await self._within(
+                self._idle, lambda: anext(self._pieces, None), "silence for idle_timeout"
             )
-        ):
             if piece is None:
                 return b""
         self.whole = False
-        return piece  # type: ignore[no-any-return]
-
-    def read_now(self) -> None:
-        """Nothing is cheaper than `read`."""
+        return piece
 
     def limit(self, seconds: float | None) -> None:
-        self._seconds = seconds
+        self._idle = seconds
 
     async def _within(self, seconds: float | None, step: Callable[[], Any], what: str) -> Any:
         import asyncio
@@ -1902,17 +1913,24 @@ class _AsyncForeign:
         self.interrupt()
 
     def interrupt(self) -> None:
-        if not self.closed:  # a second cancel breaks what the libraries do because of the first
-            self.closed = True
-            step = self._step
-            if step is not None and not step.get_loop().is_closed():
-                step.cancel()
+        if self.closed:  # a second cancel breaks what the libraries do because of the first
+            return
+        self.closed, step = True, self._step
+        if step is not None and not self._is_left():
+            step.cancel()
+
+    def _is_left(self) -> bool:
+        """Is the loop of the connection closed, or another process's, which shares its selector?"""
+        step = self._step
+        return self._process != os.getpid() or (step is not None and step.get_loop().is_closed())
 
     async def release(self) -> None:
         """Give the connection back, once, whoever is cancelled meanwhile and how often."""
         import asyncio
 
         self.interrupt()
+        if self._is_left():
+            return
         if self._closer is None:
             self._closer = asyncio.ensure_future(self._close())
             _closing.add(self._closer)
@@ -1930,15 +1948,25 @@ class _AsyncForeign:
             if not task.cancelled() and task.exception() is None and self._response is None:
                 self._response = task.result()  # it came when nobody waited for it any more
         for closable in (self._pieces, self._response):
-            close = getattr(closable, "aclose", None) or getattr(closable, "close", None)
             try:
-                done: Any = close and close()
-                if hasattr(done, "__await__"):
-                    await done
+                await _aclose(closable)
             except Exception as error:
-                if _from_handler(error) is not None:
-                    raise
-                _log("debug", "closing failed: %s", _cause(error))
+                _log_failed_close(error)
+
+
+async def _aclose(closable: Any) -> None:
+    """Close what may be closed, as it can be."""
+    close = getattr(closable, "aclose", None) or getattr(closable, "close", None)
+    done: Any = close and close()
+    if hasattr(done, "__await__"):
+        await done
+
+
+def _log_failed_close(error: Exception) -> None:
+    """It helps nobody to raise it, and would hide what else there is to say."""
+    if _from_handler(error) is not None:
+        raise error
+    _log("debug", "closing failed: %s", _cause(error))
 
 
 async def _finished(task: Any, seconds: float) -> None:
@@ -1959,20 +1987,29 @@ async def _finished(task: Any, seconds: float) -> None:
             del cancelled  # its traceback refers to this frame
 
 
-_GIVEN_UP = _Ours("the caller gave the attempt up")  # an end of an attempt; nobody is told of it
+# Ends of an attempt beside what its link raises. Of the last two nobody is told.
+_CLEAN = _Ours("the server ended the stream")
+_GIVEN_UP = _Ours("the caller gave the attempt up")
+_RESTART = _Ours("reconnect() was called")
 
 
 class _Attempt:
     """One connection: its link, and the parser of its stream once it is open."""
 
-    __slots__ = ("end", "held", "judged", "link", "parser")
+    __slots__ = ("end", "link", "parser", "process")
 
     def __init__(self, link: Any) -> None:
         self.link = link
         self.parser: SSEParser | None = None
-        self.held: Any = None  # an item of the parser that is not handed over yet
-        self.end: Any = ...  # then the exception that ended it, or `None` for a clean end
-        self.judged = False  # what follows from its end is settled
+        self.end: BaseException | None = None  # why, if it has ended
+        self.process = os.getpid()  # in a forked child it is the parent's
+
+    def give_up(self) -> Any:
+        """End it by the caller's wish. Returns what its end was before, which it does not keep: an
+        exception refers to frames, and they to the attempt.
+        """
+        end, self.end = self.end, _GIVEN_UP
+        return end
 
     async def open(
         self, request: Any, timeout: float | None, options: _Options, last_event_id: str
@@ -2056,8 +2093,9 @@ class _Client(Generic[_Made, _Transport]):
     """
 
     __slots__ = (
-        "__weakref__", "_attempt", "_busy", "_closed", "_delivered", "_failure", "_inside",
-        "_items", "_options", "_reconnection", "_restart", "_waker", "last_event_id", "response",
+        "__weakref__", "_attempt", "_busy", "_closed", "_delivered", "_failure", "_flowing",
+        "_held", "_inside", "_options", "_reconnection", "_request", "_restart", "_waker",
+        "last_event_id", "response",
     )  # fmt: skip
     _asynchronous: bool
     _exchange: str  # what makes a link in this world: a name in httpclient, or this
@@ -2110,12 +2148,14 @@ class _Client(Generic[_Made, _Transport]):
             except ImportError:  # sse.py by itself: then it must be a function
                 if not callable(transport):
                     raise
-        made = (None if callable(option) else option for option in (headers, params))
-        self._send(options.request(last_event_id, *made))  # what is wrong with it is told at once
+        # What is wrong with the request is told at once; it is kept for the first attempt.
+        fixed = [None if callable(option) else option for option in (headers, params)]
+        self._request = self._send(options.request(last_event_id, *fixed))
         self._reconnection = _Reconnection(options)
         self._delivered = 0  # events
         self._failure: Exception | None = None  # to raise when the connection is given back
-        self._items: Any = None  # the parser's, while nothing but events is to be handed over
+        self._held: Any = None  # an item of the parser that is not handed over yet
+        self._flowing: _Attempt | None = None  # the attempt whose next event takes the short way
         self._inside: bool | None = None  # the `with` block? `None` before it
         self._restart = False  # reconnect() was called
         self._busy = False  # somebody waits for the next event
@@ -2147,9 +2187,9 @@ class _Client(Generic[_Made, _Transport]):
 
     def __del__(self) -> None:
         attempt = getattr(self, "_attempt", None)
-        if attempt is not None and attempt.end is ... and not sys.is_finalizing():
+        if attempt is not None and attempt.end is None and not sys.is_finalizing():
             attempt.link.interrupt()
-            if not self._closed:
+            if attempt.process == os.getpid():
                 import warnings
 
                 warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
@@ -2160,7 +2200,7 @@ class _Client(Generic[_Made, _Transport]):
         if self._closed:
             return "closed"
         attempt = self._attempt
-        if attempt is None or attempt.end is not ... or attempt.parser is None:
+        if attempt is None or attempt.end is not None or attempt.parser is None:
             return "connecting"
         return "open"
 
@@ -2182,19 +2222,20 @@ class _Client(Generic[_Made, _Transport]):
         self._restart = True
         attempt, waker = self._attempt, self._waker
         if attempt is not None:
-            attempt.link.interrupt() if attempt.parser is None else attempt.link.stop()
+            attempt.link.stop()
         if waker is not None:
             waker()
 
-    def _end(self, failure: Exception | None) -> _Attempt | None:
-        """Nothing more is handed over but `failure`, and whatever goes on is interrupted."""
-        self._failure, self._closed, self._items = failure, True, None
+    def _end(self, failure: Exception | None = None, last: SSEEvent | None = None) -> None:
+        """Nothing more is handed over but `last` or `failure`; whatever goes on is interrupted."""
+        self._failure, self._held, self._closed = failure, last, True
         attempt, waker = self._attempt, self._waker
+        if attempt is not None:
+            attempt.end = _GIVEN_UP
         if waker is not None:
             waker()
         if attempt is not None:
             attempt.link.interrupt()
-        return attempt
 
     def _send(self, request: tuple[str, str, list[tuple[str, str]], Any]) -> Any:
         """What a link opens: a checked `httpclient.Request`, or a call of the transport."""
@@ -2209,179 +2250,176 @@ class _Client(Generic[_Made, _Transport]):
         options = self._options
         if options.transport is not None:
             return self._foreign(options.idle_timeout)
-        exchange = getattr(_httpclient(), self._exchange)
-        return exchange(
-            options.verify,
-            options.proxy,
-            options.uds,
-            options.follow_redirects,
-            options.idle_timeout,
-        )
+        route = options.verify, options.proxy, options.uds, options.follow_redirects
+        return getattr(_httpclient(), self._exchange)(*route, options.idle_timeout)
 
     # The rules. Three things are never taken for each other: what the caller does (a signal's
     # handler raises, a task is cancelled) comes out as it is; what we end ourselves (`_end`,
     # `reconnect`) ends quietly; all else that a link raises is a loss. A handler may run at every
-    # call, also while another's exception is dealt with. So what an attempt came to is noted in
-    # its `end` first, by an assignment alone, and what follows from that can be done anew.
+    # call, also while another's exception is dealt with. So what comes out of a link is noted in
+    # the `end` of the attempt first, by an assignment alone, and what follows from it, which can
+    # be done anew, is found out in one place.
 
-    async def _advance(self, opening: bool = False, came: Any = None) -> SSEEvent | None:
+    async def _advance(self, opening: bool = False) -> SSEEvent | None:
         """The next event, `None` at the end. With `opening`: until the connection is open, or over.
 
-        `came`: what came out of a read, or of the parser, outside of here.
+        `_hand_over` then takes the event, or the failure at the end, which are kept until then.
         """
         if self._busy:
             raise RuntimeError("another task or thread is waiting for events of this client")
-        self._busy = True
+        self._busy, self._flowing = True, None
         try:
-            if came is not None:
-                self._came(came)
             while True:
                 attempt = self._attempt
-                if attempt is not None and (attempt.judged or self._closed):
-                    await attempt.link.release()
-                    self._attempt = None
-                elif self._closed:
-                    self._raise_failure()
-                    return None
-                elif attempt is None:
+                if attempt is None:
+                    if self._closed:
+                        return self._held  # type: ignore[no-any-return]
                     await self._connect()
-                elif attempt.end is not ...:
+                elif attempt.end is not None:
+                    if _theirs(attempt.end) is not None:
+                        raise attempt.give_up()
+                    await attempt.link.release()
                     self._judge(attempt)
-                elif attempt.parser is None:  # two interruptions at once, before it was noted
+                elif self._reconnection.opened is None:  # interrupted again before it was noted
                     attempt.end = _GIVEN_UP
                 elif opening:
                     return None
                 elif (event := self._pull(attempt)) is not None:
                     return event
-                elif attempt.end is ... and not self._closed:
+                elif attempt.end is None:
                     await self._read(attempt)
         except BaseException as error:
-            attempt, self._items = self._attempt, None
-            if attempt is not None and attempt.end is ...:
-                attempt.end = _GIVEN_UP
-            theirs = _from_handler(error) if isinstance(error, Exception) else error
-            if theirs is None:  # of a callback, say
-                self._end(None)
-            elif attempt is not None and attempt.end is _GIVEN_UP and self._is_whole(attempt):
-                attempt.end = ...
-                self._shorten(attempt)
-            if attempt is not None and (attempt.end is not ... or self._closed):
-                attempt.link.interrupt()
+            theirs, attempt = self._broken_off(error), self._attempt
+            if attempt is not None and attempt.end is not None:
                 if not isinstance(error, GeneratorExit):  # then nothing can be awaited any more
                     await attempt.link.release()
-            if self._closed:
-                self._attempt = None
+                if self._closed:
+                    self._attempt = None
             if theirs is None or theirs is error:
                 raise
             raise theirs from None
         finally:
-            self._busy = False
-            came = theirs = None
+            self._busy, theirs = False, None
 
-    def _came(self, error: BaseException) -> None:
-        """Note that the attempt ended with `error`, or raise it if it is the caller's."""
-        try:
-            if not isinstance(error, Exception) or _from_handler(error) is not None:
-                raise error
-            if self._attempt is not None:
-                self._attempt.end = error
-        finally:
-            del error  # its traceback refers to this frame
+    def _broken_off(self, error: BaseException) -> BaseException | None:
+        """A step ends with `error`. Returns what of it the caller did, `None` if it comes from his
+        callbacks.
 
-    def _is_whole(self, attempt: _Attempt) -> bool:
-        """May the connection of a step broken off stay? Within `with`, if nothing of it is lost."""
-        if self._reconnection.opened is None or not (self._inside or not self._options.reconnect):
-            return False
-        parser: Any = attempt.parser
-        broken = parser._items.gi_frame is None  # an exception has passed through it
-        return not broken and (attempt.link.whole or attempt.held is not None)
-
-    def _raise_failure(self) -> None:
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            try:
-                raise failure
-            finally:
-                del failure  # it refers to this frame
-
-    def _shorten(self, attempt: _Attempt) -> None:
-        """Let the next step take the short way, if nothing but events is to be handed over."""
-        if self._options.until is None:
-            self._items = attempt.parser._items  # type: ignore[union-attr]
-        if self._closed:  # meanwhile, by another thread
-            self._items = None
+        The connection that the caller broke off stays within `with`, or if there can be no other
+        one; and only if nothing that it has received is lost.
+        """
+        attempt = self._attempt
+        if attempt is not None and attempt.end is None:
+            attempt.end = _GIVEN_UP
+        theirs = _theirs(error)
+        if theirs is None:
+            self._end()
+        if attempt is not None:
+            if _theirs(attempt.end) is not None:  # he interrupted twice, nearly at once
+                attempt.give_up()
+            is_open = attempt.end is _GIVEN_UP and self._reconnection.opened is not None
+            wanted = not self._closed and (self._inside or not self._options.reconnect)
+            if is_open and wanted and (self._held is not None or attempt.link.whole):
+                attempt.end = None
+                if self._closed:  # meanwhile, by another thread
+                    attempt.give_up()
+            if attempt.end is not None:
+                attempt.link.interrupt()
+        return theirs
 
     def _pull(self, attempt: _Attempt) -> SSEEvent | None:
         """The next event of what was read, which stays held; `None` if there is no more of it."""
         parser: Any = attempt.parser
-        while attempt.end is ... and not self._closed:
-            item = attempt.held
+        while attempt.end is None:
+            item = self._held
             if item is None:
-                item = next(parser._items)
+                item = next(parser._items, _GIVEN_UP)
             if item is None:
                 self.last_event_id = parser._stream.last_event_id
-                if parser._stream.error is not None:
-                    attempt.end = parser._stream.error
+                attempt.end = parser._stream.error
+                return None
+            if item is _GIVEN_UP:  # an exception has passed through the items, which ended them
+                attempt.end = item
                 return None
             if item.__class__ is str:
-                attempt.held = None
+                self._held = None
                 self._options.on_comment(item)
                 continue
-            attempt.held = item  # until it is handed over: Ctrl-C in `until` loses nothing
+            self._held = item  # until it is handed over: Ctrl-C in `until` loses nothing
             if self._options.until is not None:
                 last = self._options.until(item)
                 if self._closed:
-                    break
-                if last:
-                    self._end(None)
-            return item  # type: ignore[no-any-return]
+                    self._held = None
+                elif last:
+                    self._end(last=item)
+            return self._held  # type: ignore[no-any-return]
         return None
+
+    def _hand_over(self, event: SSEEvent | None) -> SSEEvent | None:
+        """What `_advance` came to is the caller's: the event is counted, a failure is raised."""
+        if event is not None:
+            self.last_event_id, self._held = event.id, None
+            self._delivered += 1
+            if self._options.until is None:
+                self._flowing = self._attempt
+        elif self._failure is not None:
+            raise self._taken_failure()
+        return event
+
+    def _taken_failure(self) -> Any:
+        """It is not in a variable of the frame that raises it, to which its traceback refers."""
+        failure, self._failure = self._failure, None
+        return failure
 
     async def _read(self, attempt: _Attempt) -> None:
         try:
             chunk = await attempt.link.read()
-        except Exception as error:
-            self._came(error)
-        else:
             if chunk:
                 attempt.parser._push(chunk)  # type: ignore[union-attr]
             else:
-                attempt.end = None
+                attempt.end = _CLEAN
+        except BaseException as error:
+            attempt.end = error
 
     async def _connect(self) -> None:
         """One attempt, when it is due."""
-        reconnection, options = self._reconnection, self._options
+        reconnection = self._reconnection
         wait = reconnection.left(time.monotonic())
         if wait and not self._restart:
             await self._wait(wait)
         if self._closed:
             return
         attempt = _Attempt(self._new_link())
-        self._restart, reconnection.opened = False, None  # before another thread sees the attempt
+        self._restart = False  # before another thread sees the attempt
         self._attempt = attempt
-        begun, timeout = time.monotonic(), options.timeout
         try:
-            headers, params = await self._made(options.headers), await self._made(options.params)
-            request = self._send(options.request(self.last_event_id, headers, params))
-            if timeout is not None and (callable(options.headers) or callable(options.params)):
-                timeout = max(0.001, timeout - (time.monotonic() - begun))
-            if self._closed or self._restart:
-                attempt.end = None
-                return
-            response = await attempt.open(request, timeout, options, self.last_event_id)
-        except Exception as error:
-            return self._came(error)
+            response = await self._open(attempt)
+        except BaseException as error:
+            attempt.end = error
+            return
         if self._closed or self._restart:
-            attempt.end = None
+            attempt.end = _GIVEN_UP
             return
         self.response = response
         if attempt.parser is None:  # 204
-            self._end(None)
+            self._end()
             return
-        if options.on_open is not None:
-            options.on_open(response)
+        if self._options.on_open is not None:
+            self._options.on_open(response)
         reconnection.opened = time.monotonic()
-        self._shorten(attempt)
+
+    async def _open(self, attempt: _Attempt) -> Any:
+        options, timeout, begun = self._options, self._options.timeout, time.monotonic()
+        headers, params = await self._made(options.headers), await self._made(options.params)
+        made = callable(options.headers) or callable(options.params)
+        request, self._request = self._request, None
+        if request is None or made or self.last_event_id != options.last_event_id:
+            request = self._send(options.request(self.last_event_id, headers, params))
+        if made and timeout is not None:
+            timeout = max(0.001, timeout - (time.monotonic() - begun))
+        if self._closed or self._restart:
+            return None
+        return await attempt.open(request, timeout, options, self.last_event_id)
 
     async def _made(self, option: Any) -> Any:
         """An option's value for this attempt."""
@@ -2392,46 +2430,46 @@ class _Client(Generic[_Made, _Transport]):
         return option
 
     def _judge(self, attempt: _Attempt) -> None:
-        """What follows from the end of an attempt: another one, or the end."""
-        error, parser, options = attempt.end, attempt.parser, self._options
-        reconnection = self._reconnection
-        attempt.link.interrupt()
-        self._items = None
+        """What follows from the end of an attempt whose connection is given back."""
+        if self._closed:
+            self._attempt = None
+            return
+        options, reconnection, parser = self._options, self._reconnection, attempt.parser
+        error = None if attempt.end is _CLEAN else attempt.end
         if parser is not None and parser.retry is not None:
             reconnection.interval = parser.retry
         if self._restart and not isinstance(error, SSEError):
-            at_once = True  # whatever the link made of it
-        else:  # the caller has left an open connection, which is no failure
-            at_once = error is _GIVEN_UP and reconnection.opened is not None and options.reconnect
-        wait = 0.0 if at_once else reconnection.failed(error, time.monotonic(), self._delivered)
-        attempt.judged, attempt.end = True, None  # an exception refers to frames and they to it
-        if at_once or (wait is not None and error is _GIVEN_UP):
-            return
+            error = _RESTART  # whatever the link made of it
+        wait = reconnection.failed(error, time.monotonic(), self._delivered)
+        failure: Any = error
+        if wait is None:
+            if _is_drop(error) or reconnection.by_status(error):
+                failure = self._failed(error, None if parser is None else parser.unfinished)
+            self._end(failure)
+        self._attempt = self._held = None
+        attempt.give_up()
         if wait is not None:
+            if error is _RESTART or error is _GIVEN_UP:
+                return
             level, n = "info" if error is None else "warning", reconnection.retries
             url = _safe(options.whole_url)
             _log(level, "%s: %s; attempt %d in %.1f s", url, _cause(error), n, wait)
-        elif _is_drop(error) or reconnection.by_status(error):
-            unfinished = None if parser is None else parser.unfinished
-            if error is None and not (options.reconnect or options.until or unfinished):
-                self._end(None)
-            else:
-                self._end(self._failed(error, unfinished))
-        else:
-            self._end(error)
-            if not isinstance(error, SSEError):  # not the attempt failed, but the caller's code
-                return
+        elif not (failure is None or isinstance(failure, SSEError)):
+            return  # not the attempt failed, but the caller's code
         if options.on_error is not None:
             options.on_error(error, wait)
 
     def _failed(
-        self, error: BaseException | None, unfinished: SSEEvent | None = None
-    ) -> SSEConnectionError:
-        url, until = self._options.whole_url, self._options.until
-        failure = SSEConnectionError(url, self._reconnection.retries, error)
+        self, error: BaseException | None, unfinished: SSEEvent | None
+    ) -> SSEConnectionError | None:
+        """The failure that a last drop is; `None` for a clean end at which nothing is missing."""
+        options = self._options
+        if error is None and not (options.reconnect or options.until or unfinished):
+            return None
+        failure = SSEConnectionError(options.whole_url, self._reconnection.retries, error)
         failure.delivered, failure.last_event_id = self._delivered, self.last_event_id
         failure.unfinished, failure.__cause__ = unfinished, error
-        failure._missed = error is None and until is not None
+        failure._missed = error is None and options.until is not None
         return failure
 
 
@@ -2442,7 +2480,7 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
 
     def __enter__(self) -> SSEClient:
         _enter(self)
-        self._step(opening=True)
+        self._hand_over(self._step(opening=True))
         self._inside = True
         return self
 
@@ -2454,52 +2492,40 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
         return self
 
     def __next__(self) -> SSEEvent:
-        came: Any = None
-        items: Any = self._items
-        attempt: Any = self._attempt
-        if items is not None and attempt.held is None and not self._busy:
-            self._busy = True  # what `_advance` does, without coroutines
+        attempt: Any = self._flowing
+        if attempt is not None and attempt.end is None and not self._busy:
+            self._busy = True  # the short way: what `_advance` does, without coroutines
             try:
                 while True:
-                    item = next(items)
+                    item = next(attempt.parser._items, _GIVEN_UP)
                     if item.__class__ is SSEEvent:
                         self.last_event_id = item.id
                         self._delivered += 1
                         return item
                     if item is not None or attempt.parser._stream.error is not None:
-                        attempt.held = item
+                        self._held = item
                         break
                     self.last_event_id = attempt.parser._stream.last_event_id
                     chunk = attempt.link.read_now()
                     if not chunk:
-                        if chunk is not None:
-                            attempt.end = self._items = None
                         break
                     attempt.parser._push(chunk)
             except BaseException as error:
-                attempt.end, self._items = _GIVEN_UP, None  # until it is known whose it is
-                came = error
+                attempt.end = error  # whose it is will be found out
             finally:
                 self._busy = False
-        try:
-            event = self._step(came=came)
-        finally:
-            came = None
+        event = self._hand_over(self._step())
         if event is None:
             raise StopIteration
-        self.last_event_id, self._attempt.held = event.id, None  # type: ignore[union-attr]
-        self._delivered += 1
         return event
 
-    def _step(self, opening: bool = False, came: Any = None) -> SSEEvent | None:
+    def _step(self, opening: bool = False) -> SSEEvent | None:
         """`_advance`, which over blocking links one step brings to its end."""
-        step = self._advance(opening, came)
+        step = self._advance(opening)
         try:
             step.send(None)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
-        finally:
-            came = None
         step.close()
         raise TypeError("coroutine functions are for the asynchronous client")
 
@@ -2507,7 +2533,7 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
         """End the iteration and the connection at once, from any thread; what was not handed over
         is discarded.
         """
-        self._end(None)
+        self._end()
 
     async def _wait(self, seconds: float) -> None:
         gate = _thread.allocate_lock()  # unlike an Event it can be set by a signal's handler
@@ -2547,7 +2573,7 @@ class AsyncSSEClient(
 
     async def __aenter__(self) -> AsyncSSEClient:
         _enter(self)
-        await self._advance(opening=True)
+        self._hand_over(await self._advance(opening=True))
         self._inside = True
         return self
 
@@ -2559,47 +2585,40 @@ class AsyncSSEClient(
         return self
 
     async def __anext__(self) -> SSEEvent:
-        came: Any = None
-        items: Any = self._items
-        attempt: Any = self._attempt
-        if items is not None and attempt.held is None and not self._busy:
-            self._busy = True  # what `_advance` does, with a coroutine less
+        attempt: Any = self._flowing
+        if attempt is not None and attempt.end is None and not self._busy:
+            self._busy = True  # the short way: what `_advance` does, with a coroutine less
             try:
                 while True:
-                    item = next(items)
+                    item = next(attempt.parser._items, _GIVEN_UP)
                     if item.__class__ is SSEEvent:
                         self.last_event_id = item.id
                         self._delivered += 1
                         return item
                     if item is not None or attempt.parser._stream.error is not None:
-                        attempt.held = item
+                        self._held = item
                         break
                     self.last_event_id = attempt.parser._stream.last_event_id
                     chunk = await attempt.link.read()
                     if not chunk:
-                        attempt.end = self._items = None
+                        attempt.end = _CLEAN
                         break
                     attempt.parser._push(chunk)
             except BaseException as error:
-                attempt.end, self._items = _GIVEN_UP, None  # until it is known whose it is
-                came = error
+                attempt.end = error  # whose it is will be found out
             finally:
                 self._busy = False
-        try:
-            event = await self._advance(False, came)
-        finally:
-            came = None
+        event = self._hand_over(await self._advance())
         if event is None:
             raise StopAsyncIteration
-        self.last_event_id, self._attempt.held = event.id, None  # type: ignore[union-attr]
-        self._delivered += 1
         return event
 
     async def close(self) -> None:
         """End the iteration and the connection at once, from any task; what was not handed over is
         discarded.
         """
-        attempt = self._end(None)
+        attempt = self._attempt
+        self._end()
         if attempt is not None:
             await attempt.link.release()
 
@@ -2631,9 +2650,8 @@ class AsyncSSEClient(
         if self._closed or self._restart:
             return None
         if not task.done():
-            raise _Silence(
-                f"headers or params took longer than timeout={self._options.timeout:g} seconds"
-            )
+            what = f"headers or params took longer than timeout={self._options.timeout:g} seconds"
+            raise _Silence(what)
         if task.cancelled():
             raise _Ours("the coroutine that makes headers or params was cancelled")
         return task.result()

@@ -588,6 +588,56 @@ class Outages(World):
                     self.assertEqual(next(client).data, "y")
                     self.assertIn(os.strerror(errno.ETIMEDOUT), told.pop())
 
+    def test_an_event_that_ends_the_stream_is_not_lost(self) -> None:
+        """When a signal comes while the client ends itself behind it, and nobody else ends it."""
+        for method in ("GET", "POST"):
+            for inside in (False, True):
+                for ended in (False, True):
+                    with self.subTest(method, inside=inside, ended=ended):
+                        self.end_interrupted(method, inside, ended)
+
+    def test_a_failure_is_not_lost(self) -> None:
+        """When a signal comes while it is dealt with: the next step raises it."""
+        from_handler, broken = sse._from_handler, []
+
+        def interrupted(error: BaseException) -> Any:
+            if isinstance(error, sse.SSEHTTPError) and not broken:
+                broken.append(True)
+                signal_raised(Deadline("mine"))
+            return from_handler(error)
+
+        with Server(answer(status="404 Not Found")) as server:
+            client = self.connect(server.url)
+            with mock.patch.object(sse, "_from_handler", interrupted):
+                with self.assertRaisesRegex(Deadline, "mine"):
+                    next(client)
+            with self.assertRaises(sse.SSEHTTPError):
+                next(client)
+            self.assertEqual(list(client), [])
+
+    def end_interrupted(self, method: str, inside: bool, ended: bool) -> None:
+        interrupt, broken = httpclient.Exchange.interrupt, []
+
+        def interrupted(exchange: Any) -> None:
+            interrupt(exchange)
+            if not broken:
+                broken.append(True)
+                signal_raised(Deadline("mine"))
+
+        with Server(stream(X + "data: y\n\n", end="open")) as server:
+            client = self.connect(server.url, method=method, until=lambda event: True)
+            if inside:
+                client.__enter__()
+            with mock.patch.object(httpclient.Exchange, "interrupt", interrupted):
+                with self.assertRaisesRegex(Deadline, "mine"):
+                    next(client)
+            self.assertEqual((client.state, client.last_event_id), ("closed", ""))
+            if ended:
+                client.close()
+            self.assertEqual([event.data for event in client], [] if ended else ["x"])
+            self.assertEqual(client.last_event_id, "" if ended else "1")
+            self.assertEqual([event.data for event in client], [])
+
     def test_a_bad_certificate_behind_a_transport(self) -> None:
         """Deep in the chain of what the library raises: it is not tried again, and named."""
         bad = ssl.SSLCertVerificationError(1, "certificate verify failed: expired")
@@ -614,6 +664,39 @@ def raising(error: BaseException) -> None:
 @unittest.skipUnless(hasattr(os, "fork"), "there is no fork here")
 @in_both_worlds
 class Forks(World):
+    def test_what_a_child_does_behind_a_transport(self) -> None:
+        """The library's response is not closed there, for what it says then reaches the server."""
+        response = Response([X.encode(), b"data: y\n\n"])
+
+        def send(*args: Any, **options: Any) -> Any:
+            return response
+
+        async def asend(*args: Any, **options: Any) -> Any:
+            return response
+
+        ours, theirs = socket.socketpair()
+        response.connection = mock.Mock(sock=ours)  # where requests keeps it
+        transport = asend if is_async(self) else send
+        client = self.connect("http://a/", transport=transport, max_event_size=100)
+        self.assertEqual(next(client).data, "x")
+        inner = getattr(client, "inner", client)
+
+        def close() -> None:
+            step = inner.close()
+            if step is not None:
+                with contextlib.suppress(StopIteration):
+                    step.send(None)
+            inner.__del__()
+            assert response.closed == 0
+            assert is_async(self) or ours.fileno() < 0
+
+        forked(close)
+        self.assertEqual(next(client).data, "y")
+        self.assertGreaterEqual(ours.fileno(), 0)
+        client.close()
+        ours.close()
+        theirs.close()
+
     def test_what_a_child_does_with_a_client(self) -> None:
         """Nothing of it reaches the stream, which is the parent's."""
 
@@ -646,8 +729,8 @@ class Forks(World):
                             client.__exit__(None, None, None)
 
                     def drop(inner: Any = inner) -> None:
-                        with contextlib.suppress(ResourceWarning):
-                            inner.__del__()
+                        inner.__del__()  # whose warning would be an error
+                        assert inner._attempt.link._wire.closed
 
                     for number, deed in enumerate((close, leave, drop), 1):
                         forked(deed)

@@ -119,6 +119,36 @@ class Waits(Rules):
         self.assertEqual(rules.left(2000.0), 3.0)
 
 
+class GivenUp(Rules):
+    """By the caller, who leaves a step, or asks for another connection."""
+
+    def test_an_open_connection_is_no_failure(self) -> None:
+        rules = self.given(max_retries=1)
+        self.failed()
+        for _ in range(3):
+            rules.opened = self.now
+            self.assertEqual(self.failed(sse._GIVEN_UP), 0.0)
+            self.assertEqual((rules.left(self.now), rules.retries), (0.0, 1))
+        self.assertIsNone(self.failed())
+
+    def test_an_attempt_counts(self) -> None:
+        self.given(max_retries=2)
+        self.assertEqual(self.waits(3, sse._GIVEN_UP), [3.0, 3.0, None])
+
+    def test_what_is_not_sent_twice_cannot_be_given_up(self) -> None:
+        for opened in (None, 1000.0):
+            self.given(method="POST").opened = opened
+            self.assertIsNone(self.failed(sse._GIVEN_UP))
+
+    def test_another_connection_is_made_at_once(self) -> None:
+        """And does not wait for the rest of a wait that it has ended."""
+        rules = self.given(max_retries=1)
+        self.failed()
+        self.assertEqual(rules.left(self.now), 3.0)
+        self.assertEqual(self.failed(sse._RESTART), 0.0)
+        self.assertEqual((rules.left(self.now), rules.retries), (0.0, 1))
+
+
 class RetryAfter(Rules):
     def after(self, value: str, date: str | None = None, **options: Any) -> float:
         self.given(retry_on_status=TRANSIENT_STATUSES, **options)

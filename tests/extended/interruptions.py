@@ -47,10 +47,21 @@ from unittest import mock
 
 import httpclient
 import sse
-from tests.server import CA, CHUNKED, LAST_CHUNK, NO_CONTENT, Connection, Server, chunk, head
+from tests.server import (
+    CA,
+    CHUNKED,
+    LAST_CHUNK,
+    NO_CONTENT,
+    Connection,
+    Server,
+    answer,
+    chunk,
+    head,
+)
 
 TOTAL = 6  # events in a scenario
 PER_CONNECTION = 2
+GONE = answer("It is gone.", status="410 Gone", type="text/plain")
 PATIENCE = 30.0  # seconds that a run may take before it counts as a hang
 
 # The server, in a process of its own, so that every descriptor here is the client's
@@ -68,7 +79,7 @@ def numbered(conn: Connection) -> None:
     if "authorized" in conn.request.target and conn.request.header("Authorization") != "token":
         raise AssertionError("sent without its token")
     if seen >= TOTAL:
-        conn.send(NO_CONTENT)
+        conn.send(GONE if "gone" in conn.request.target else NO_CONTENT)
         return
     conn.send(head(CHUNKED), chunk(": comment\n\nretry: 1\n\n"))
     for number in range(seen + 1, min(seen + PER_CONNECTION, TOTAL) + 1):
@@ -153,6 +164,8 @@ def scenarios(urls: dict[str, str], asynchronous: bool) -> dict[str, tuple[str, 
                 "on_error": lambda error, wait: str(error),
             },
         ),
+        "until": (plain, {"until": lambda event: event.id == str(TOTAL)}),
+        "failure": (plain + "?gone", {}),
         "transport": (plain, {"transport": asend if asynchronous else send}),
         "in-process": (
             "http://app/events",
@@ -245,6 +258,11 @@ def nothing_left() -> Iterator[list[str]]:
 def check(got: list[str], whole: bool, where: object) -> None:
     if got != [str(number) for number in range(1, (TOTAL if whole else len(got)) + 1)]:
         raise Wrong(f"events {got}, interrupted at {where}")
+
+
+def check_failures(failures: list[sse.SSEHTTPError], due: bool, where: object) -> None:
+    if due != bool(failures) or len(failures) > 1:
+        raise Wrong(f"failures {failures}, interrupted at {where}")
 
 
 # Signals
@@ -396,6 +414,7 @@ def interrupted(
         return {"deadline": Deadline, "ctrl-c": KeyboardInterrupt, "custom": LookupError}[kind]()
 
     got: list[str] = []
+    failures: list[sse.SSEHTTPError] = []
     seen: list[BaseException] = []
 
     def note(raised: Any) -> None:
@@ -415,6 +434,9 @@ def interrupted(
                 client.close()
                 signals.stop()
                 return
+            except sse.SSEHTTPError as failure:
+                failures.append(failure)
+                failure.__context__ = None  # what was dealt with here before
             except BaseException as raised:
                 note(raised)
 
@@ -434,7 +456,9 @@ def interrupted(
         client = None
     if seen[-1:] != signals.raised[-1:]:  # of two at nearly the same moment the second may be seen
         raise Wrong(f"raised {where}, came out {seen}")
-    check(got, not (kind == "closing" and seen), where)
+    whole = not (kind == "closing" and seen)
+    check(got, whole, where)
+    check_failures(failures, whole and "gone" in url, where)
     return signals
 
 
@@ -485,6 +509,7 @@ def cancelled(
 ) -> Cancellations:
     """A run of the asynchronous client, inside of `with` or not, whose task is cancelled."""
     got: list[str] = []
+    failures: list[sse.SSEHTTPError] = []
     cancellations = Cancellations(first, again)
 
     async def follow(client: sse.AsyncSSEClient) -> None:
@@ -497,6 +522,8 @@ def cancelled(
                     got.append(event.id)
                 await client.close()
                 return
+            except sse.SSEHTTPError as failure:
+                failures.append(failure)
             except asyncio.CancelledError:
                 cancellations.came += 1
 
@@ -534,6 +561,7 @@ def cancelled(
     if not min(cancellations.asked, 1) <= cancellations.came <= most:
         raise Wrong(f"cancelled {cancellations.asked} times, came out {cancellations.came} times")
     check(got, True, cancellations.where)
+    check_failures(failures, "gone" in url, cancellations.where)
     return cancellations
 
 
