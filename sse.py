@@ -919,22 +919,7 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes], Iterable[bytes] | Ite
         """
         refusal = _refusal(_facts(response), content_type)
         if refusal is not None:
-            body, end = b"", time.monotonic() + _BODY_SECONDS
-            _limit_reads(response, _BODY_SECONDS)
-            try:
-                pieces = _pieces(response)
-                while (
-                    len(body) < _BODY_SIZE
-                    and time.monotonic() < end
-                    and (piece := next(pieces, b""))
-                ):
-                    body += piece
-            except Exception as error:  # the body cannot be read: then the error is told without
-                if _from_handler(error) is not None:
-                    raise
-            finally:
-                getattr(response, "close", int)()
-            raise refusal(body=body[:_BODY_SIZE])
+            raise refusal(body=_run(_Foreign(None).beginning(response)))
         pieces = _pieces(response)
         new = cls.from_chunks(pieces, last_event_id=last_event_id, max_event_size=max_event_size)
         new._source = response
@@ -983,7 +968,7 @@ class AsyncEventSource(
         `httpclient`. What is wrong with the answer is raised by the first step.
         """
         pieces, refusal = _apieces(response), _refusal(_facts(response), content_type)
-        chunks = pieces if refusal is None else _refused(response, pieces, refusal)
+        chunks = pieces if refusal is None else _refused(response, refusal)
         new = cls.from_chunks(chunks, last_event_id=last_event_id, max_event_size=max_event_size)
         new._source = response
         return new
@@ -1003,39 +988,14 @@ class AsyncEventSource(
         reader, self._reader, self._rest = self._reader, None, iter(())
         self._parser = SSEParser(self._parser.last_event_id)
         for closable in {id(reader): reader, id(self._source): self._source}.values():
-            close = getattr(closable, "aclose", None) or getattr(closable, "close", None)
-            done: Any = close and close()
-            if hasattr(done, "__await__"):
-                await done
+            await _aclose(closable)
 
     close = aclose
 
 
-async def _refused(
-    response: Any, pieces: Any, refusal: Callable[..., SSEError]
-) -> AsyncIterator[bytes]:
-    """Read the beginning of an answer that is no stream, and raise what tells of it."""
-    import asyncio
-
-    body = bytearray()
-
-    async def read() -> None:
-        async for piece in pieces:
-            body.extend(piece)
-            if len(body) >= _BODY_SIZE:
-                break
-
-    try:
-        await asyncio.wait_for(read(), _BODY_SECONDS)
-    except Exception as error:  # the body cannot be read: then the error is told without
-        if _from_handler(error) is not None:
-            raise
-    finally:
-        close: Any = getattr(response, "aclose", None) or getattr(response, "close", int)
-        done = close()
-        if hasattr(done, "__await__"):
-            await done
-    raise refusal(body=bytes(body[:_BODY_SIZE]))
+async def _refused(response: Any, refusal: Callable[..., SSEError]) -> AsyncIterator[bytes]:
+    """Raise what tells of an answer that is no stream, with the beginning of it."""
+    raise refusal(body=await _AsyncForeign(None).beginning(response))
     yield b""  # which makes this an iterator, as the answer's other pieces are
 
 
@@ -1430,12 +1390,13 @@ _FOREIGN_OPTIONS = {
 class _Options:
     """The options of a client, checked; they make its requests."""
 
-    __slots__ = (
+    names = (
         "url headers timeout idle_timeout retry_interval max_retries verify last_event_id method "
         "params json content reconnect until retry_on_status backoff max_retry_interval "
         "max_event_size content_type follow_redirects proxy uds on_open on_error on_comment "
-        "transport whole_url"
-    ).split()  # those of the constructor, and the URL for messages
+        "transport"
+    ).split()
+    __slots__ = (*names, "whole_url")  # the last: `url` for messages
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
@@ -1463,7 +1424,7 @@ class _Options:
         if method is None:
             method = "GET" if content is None else "POST"
         again = given["reconnect"]
-        for name in self.__slots__[:-1]:
+        for name in self.names:
             setattr(self, name, given[name])
         self.whole_url = _whole(self.url.strip(" "), self.transport)
         self.content, self.method = content, method.upper()
@@ -1757,6 +1718,16 @@ def _httpclient() -> Any:
     return httpclient
 
 
+def _run(rule: Any) -> Any:
+    """The result of a coroutine over a link that blocks."""
+    try:
+        rule.send(None)
+    except StopIteration as done:
+        return done.value
+    rule.close()
+    raise TypeError("coroutine functions are for the asynchronous client")
+
+
 class _Ours(OSError):
     """An attempt's failure of our own making."""
 
@@ -1782,6 +1753,14 @@ class _ForeignLink:
 
     def read_now(self) -> None:
         """Nothing is cheaper than `read`."""
+
+    async def beginning(self: Any, response: Any) -> bytes:
+        """That of the body of an open answer, which is closed behind it."""
+        try:
+            self.take(response)
+            return await _beginning(self)
+        finally:
+            await self.release()
 
 
 class _Foreign(_ForeignLink):
@@ -1812,6 +1791,9 @@ class _Foreign(_ForeignLink):
         _limit_reads(response, self._idle)
         self._pieces = _pieces(response)
         return response
+
+    def take(self, response: Any) -> None:
+        self._opened, self._pieces = [response], _pieces(response)
 
     async def read(self) -> bytes:
         self._inside = True  # and then see if it is closed; `interrupt` does the reverse
@@ -1874,9 +1856,11 @@ class _AsyncForeign(_ForeignLink):
         if not hasattr(step, "__await__"):
             getattr(step, "close", int)()
             raise TypeError("a synchronous transport is for connect")
-        self._response = await self._within(timeout, lambda: step, "no answer within timeout")
-        self._pieces = _apieces(self._response)
+        self.take(await self._within(timeout, lambda: step, "no answer within timeout"))
         return self._response
+
+    def take(self, response: Any) -> None:
+        self._response, self._pieces = response, _apieces(response)
 
     async def read(self) -> bytes:
         self.whole = True  # the step goes on, whatever happens to who awaits it
@@ -2022,26 +2006,29 @@ class _Attempt:
         facts = _facts(response)
         refusal = _refusal(facts, options.content_type)
         if refusal is not None:
-            raise refusal(body=await self._body())
+            raise refusal(body=await _beginning(self.link))
         if facts.status_code != 204:
             self.parser = SSEParser(last_event_id, options.max_event_size, options.on_comment)
         return response if hasattr(response, "status_code") else facts
 
-    async def _body(self) -> bytes:
-        """The beginning of an error's body, bounded in bytes and in time."""
-        body, end = b"", time.monotonic() + _BODY_SECONDS
-        self.link.limit(_BODY_SECONDS)
-        try:
-            while len(body) < _BODY_SIZE and time.monotonic() < end:
-                chunk = await self.link.read()
-                if not chunk:
-                    break
-                body += chunk
-        except Exception as error:
-            if _from_handler(error) is not None or not _is_drop(error):
-                raise
-            _log("debug", "the body of the error is incomplete: %s", _cause(error))
-        return body[:_BODY_SIZE]
+
+async def _beginning(link: Any) -> bytes:
+    """The beginning of an error's body, bounded in bytes and in time. If it cannot be read the
+    error is told without.
+    """
+    body, end = b"", time.monotonic() + _BODY_SECONDS
+    try:
+        while len(body) < _BODY_SIZE and (left := end - time.monotonic()) > 0:
+            link.limit(left)
+            chunk = await link.read()
+            if not chunk:
+                break
+            body += chunk
+    except Exception as error:
+        if _from_handler(error) is not None:
+            raise
+        _log("debug", "the body of the error is incomplete: %s", _cause(error))
+    return body[:_BODY_SIZE]
 
 
 # --- the clients --------------------------------------------------------------------------------
@@ -2166,10 +2153,16 @@ class _Client(Generic[_Made, _Transport]):
     if not TYPE_CHECKING:  # checkers know from __init__ which options there are
 
         def __new__(cls, *arguments: Any, **options: Any) -> Any:
-            for name in options:
-                if name in _FOREIGN_OPTIONS:
-                    hint = _FOREIGN_OPTIONS[name]
-                    raise TypeError(f"there is no option {name!r}; instead: {hint}")
+            unknown = set(options) - set(_Options.names)
+            if unknown and cls.__init__ is _Client.__init__:  # a class derived may have its own
+                from difflib import get_close_matches
+
+                name = min(unknown)
+                hint = _FOREIGN_OPTIONS.get(name) or ", ".join(
+                    f"{known}=" for known in get_close_matches(name, _Options.names, 1)
+                )
+                text = f"there is no option {name!r}" + (f"; instead: {hint}" if hint else "")
+                raise TypeError(text)
             return super().__new__(cls)
 
         def __enter__(self, *exception: object) -> None:
@@ -2521,13 +2514,7 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
 
     def _step(self, opening: bool = False) -> SSEEvent | None:
         """`_advance`, which over blocking links one step brings to its end."""
-        step = self._advance(opening)
-        try:
-            step.send(None)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-        step.close()
-        raise TypeError("coroutine functions are for the asynchronous client")
+        return _run(self._advance(opening))  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """End the iteration and the connection at once, from any thread; what was not handed over

@@ -162,6 +162,23 @@ class Options(World):
                 self.assertNotIn("last-event-id", server.requests[0].names())
                 self.assertNotIn("x", server.requests[0].names())
 
+    def test_one_that_there_is_not(self) -> None:
+        for name, hint in (
+            ("auth", "instead: headers="), ("max_connect_retry", "instead: max_retries="),
+            ("max_retry", "instead: max_retries="), ("jsn", "instead: json="), ("zzzz", "'zzzz'$"),
+            ("whole_url", "no option 'whole_url'"),
+        ):  # fmt: skip
+            for make in (connect, async_connect):
+                with self.subTest(name), self.assertRaisesRegex(TypeError, hint):
+                    make("http://h/", **{name: 1})  # type: ignore[arg-type]
+
+    def test_one_of_a_derived_class(self) -> None:
+        class Client(SSEClient):
+            def __init__(self, url: str, *, auth: str) -> None:
+                super().__init__(url, headers={"Authorization": auth})
+
+        self.assertEqual(Client("http://h/", auth="Bearer x").state, "connecting")
+
     def test_with_in_the_wrong_world(self) -> None:
         """What is said is what to write instead; neither is taken for an iterable of the other."""
 
