@@ -670,8 +670,10 @@ class SSEParser:
         stream.text = ""
         known = "\n".join(lines).split("\n") if lines else []
         block = [f"event: {type}", *[f"data: {line}" for line in known]]
+        half = self._kept.decode("utf-8", "replace")
+        block += [half if stream.begun else half.removeprefix("\ufeff"), "", ""]
         parser = SSEParser(id, None)
-        parser._stream.text = "\n".join([*block, self._kept.decode("utf-8", "replace"), "", ""])
+        parser._stream.text = "\n".join(block)
         event = next(parser._items)
         if event is None or event.retry is not None:
             return event  # type: ignore[no-any-return]

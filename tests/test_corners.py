@@ -692,6 +692,9 @@ class Parser(unittest.TestCase):
             ("id: 2\nevent: e\n", None),
             ("data: x\n\n", None),
             ("", None),
+            ("\ufeffdata: x", SSEEvent(data="x")),
+            (": c\n\ufeffdata: x", None),  # no byte order mark, so it is another field
+            ("\n\ufeffdata: x", None),
         ):
             with self.subTest(text):
                 parser = SSEParser()
