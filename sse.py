@@ -2532,7 +2532,11 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
 
     def __next__(self) -> SSEEvent:
         attempt: Any = self._flowing
-        if attempt is not None and attempt.end is None and not self._busy:
+        if attempt is None or self._busy:
+            pass
+        elif attempt.end is not None:  # what interrupts a step comes out of that, or not at all
+            attempt.give_up()
+        else:
             self._busy = True  # the short way: what `_advance` does, without coroutines
             try:
                 while True:
@@ -2625,7 +2629,11 @@ class AsyncSSEClient(
 
     async def __anext__(self) -> SSEEvent:
         attempt: Any = self._flowing
-        if attempt is not None and attempt.end is None and not self._busy:
+        if attempt is None or self._busy:
+            pass
+        elif attempt.end is not None:  # what interrupts a step comes out of that, or not at all
+            attempt.give_up()
+        else:
             self._busy = True  # the short way: what `_advance` does, with a coroutine less
             try:
                 while True:
