@@ -1885,9 +1885,9 @@ class _AsyncForeign(_ForeignLink):
         if self.closed:
             raise ConnectionAbortedError
         task = self._step = self._step or asyncio.ensure_future(step())
-        await asyncio.wait({task}, timeout=seconds)
-        if not task.done():  # a process that was stopped first looks at what has arrived meanwhile
-            await asyncio.wait({task}, timeout=0.05)
+        for limit in (seconds, 0.05):  # a process that was stopped looks at what has arrived
+            if not task.done():
+                await asyncio.wait({task}, timeout=limit)
         if not task.done():
             raise _Silence(f"{what}={seconds:g} seconds")
         self._step = None
@@ -2055,8 +2055,8 @@ class _Client(Generic[_Made, _Transport]):
         `params` may be a callable, as `headers`.
     reconnect: `None` is yes for GET and no for other methods, whose requests are then never sent
         twice. Without it a clean end ends the iteration: `False` is for streams that end.
-    until: the first event this predicate accepts is the last one; a stream that ends before it is
-        dropped.
+    until: the first event this predicate accepts is the last one; a stream that ends before it
+        counts as dropped.
     retry_on_status: statuses to wait and try again on, e.g. `TRANSIENT_STATUSES`. Others raise
         `SSEHTTPError`.
     backoff, max_retry_interval: the n-th wait in a row is drawn between the interval and
@@ -2073,12 +2073,13 @@ class _Client(Generic[_Made, _Transport]):
         `headers`, `url`, `iter_bytes()`, `close()` (a coroutine function; `aiter_bytes()`,
         `aclose()`).
 
-    Attributes: `response`, that of the last attempt (`status_code`, `reason`, `headers`, `url`),
-    `None` before it; `state`, `last_event_id`, `retry_interval`. One thread or task iterates;
-    others may `close()` or `reconnect()`. Raises `ValueError` and `TypeError` for bad arguments at
-    once; when connecting and iterating `SSEConnectionError`, `SSEHTTPError`, `SSEContentTypeError`,
-    `SSEEventTooLargeError`. An answer of 204 ends the iteration quietly. What a signal handler
-    raises, and a cancellation, comes out of the call it interrupts; the client can be iterated on.
+    Attributes: `response`, the answer that the events come from, or came from last (`status_code`,
+    `reason`, `headers`, `url`), `None` before the first; `state`, `last_event_id`,
+    `retry_interval`. One thread or task iterates; others may `close()` or `reconnect()`. Raises
+    `ValueError` and `TypeError` for bad arguments at once; when connecting and iterating
+    `SSEConnectionError`, `SSEHTTPError`, `SSEContentTypeError`, `SSEEventTooLargeError`. An answer
+    of 204 ends the iteration quietly. What a signal handler raises, and a cancellation, comes out
+    of the call it interrupts; the client can be iterated on.
     """
 
     __slots__ = (
@@ -2297,11 +2298,11 @@ class _Client(Generic[_Made, _Transport]):
             self._busy, theirs = False, None
 
     def _broken_off(self, error: BaseException) -> BaseException | None:
-        """A step ends with `error`. Returns what of it the caller did, `None` if it comes from his
-        callbacks.
+        """A step ends with `error`. Returns what of it the caller did, `None` if nothing: then one
+        of his callbacks raised it, and the client is closed.
 
-        The connection that the caller broke off stays within `with`, or if there can be no other
-        one; and only if nothing that it has received is lost.
+        A connection that he broke off stays within `with`, and where there cannot be another one;
+        but only if nothing that it has received is lost.
         """
         attempt = self._attempt
         if attempt is not None and attempt.end is None:
@@ -2331,7 +2332,7 @@ class _Client(Generic[_Made, _Transport]):
                 item = next(parser._items, _GIVEN_UP)
             if item is None:
                 self.last_event_id = parser._stream.last_event_id
-                attempt.end = parser._stream.error
+                attempt.end = parser._stream.error or attempt.end
                 return None
             if item is _GIVEN_UP:  # an exception has passed through the items, which ended them
                 attempt.end = item
@@ -2488,7 +2489,11 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
 
     def __next__(self) -> SSEEvent:
         attempt: Any = self._flowing
-        if attempt is not None and attempt.end is None and not self._busy:
+        if attempt is None or self._busy:
+            pass
+        elif attempt.end is not None:  # what interrupts a step comes out of that, or not at all
+            attempt.give_up()
+        else:
             self._busy = True  # the short way: what `_advance` does, without coroutines
             try:
                 while True:
@@ -2575,7 +2580,11 @@ class AsyncSSEClient(
 
     async def __anext__(self) -> SSEEvent:
         attempt: Any = self._flowing
-        if attempt is not None and attempt.end is None and not self._busy:
+        if attempt is None or self._busy:
+            pass
+        elif attempt.end is not None:  # what interrupts a step comes out of that, or not at all
+            attempt.give_up()
+        else:
             self._busy = True  # the short way: what `_advance` does, with a coroutine less
             try:
                 while True:
