@@ -2489,31 +2489,30 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
 
     def __next__(self) -> SSEEvent:
         attempt: Any = self._flowing
-        if attempt is None or self._busy:
-            pass
-        elif attempt.end is not None:  # what interrupts a step comes out of that, or not at all
-            attempt.give_up()
-        else:
+        if attempt is not None and attempt.end is None and not self._busy:
+            parser = attempt.parser
             self._busy = True  # the short way: what `_advance` does, without coroutines
             try:
                 while True:
-                    item = next(attempt.parser._items, _GIVEN_UP)
+                    item = next(parser._items, _GIVEN_UP)
                     if item.__class__ is SSEEvent:
                         self.last_event_id = item.id
                         self._delivered += 1
                         return item
-                    if item is not None or attempt.parser._stream.error is not None:
+                    if item is not None or parser._stream.error is not None:
                         self._held = item
                         break
-                    self.last_event_id = attempt.parser._stream.last_event_id
+                    self.last_event_id = parser._stream.last_event_id
                     chunk = attempt.link.read_now()
                     if not chunk:
                         break
-                    attempt.parser._push(chunk)
+                    parser._push(chunk)
             except BaseException as error:
                 attempt.end = error  # whose it is will be found out
             finally:
                 self._busy = False
+        elif attempt is not None and _theirs(attempt.end) is not None:
+            attempt.give_up()  # what interrupts a step comes out of that step, or not at all
         event = self._hand_over(self._step())
         if event is None:
             raise StopIteration
@@ -2580,32 +2579,31 @@ class AsyncSSEClient(
 
     async def __anext__(self) -> SSEEvent:
         attempt: Any = self._flowing
-        if attempt is None or self._busy:
-            pass
-        elif attempt.end is not None:  # what interrupts a step comes out of that, or not at all
-            attempt.give_up()
-        else:
+        if attempt is not None and attempt.end is None and not self._busy:
+            parser = attempt.parser
             self._busy = True  # the short way: what `_advance` does, with a coroutine less
             try:
                 while True:
-                    item = next(attempt.parser._items, _GIVEN_UP)
+                    item = next(parser._items, _GIVEN_UP)
                     if item.__class__ is SSEEvent:
                         self.last_event_id = item.id
                         self._delivered += 1
                         return item
-                    if item is not None or attempt.parser._stream.error is not None:
+                    if item is not None or parser._stream.error is not None:
                         self._held = item
                         break
-                    self.last_event_id = attempt.parser._stream.last_event_id
+                    self.last_event_id = parser._stream.last_event_id
                     chunk = await attempt.link.read()
                     if not chunk:
                         attempt.end = _CLEAN
                         break
-                    attempt.parser._push(chunk)
+                    parser._push(chunk)
             except BaseException as error:
                 attempt.end = error  # whose it is will be found out
             finally:
                 self._busy = False
+        elif attempt is not None and _theirs(attempt.end) is not None:
+            attempt.give_up()  # what interrupts a step comes out of that step, or not at all
         event = self._hand_over(await self._advance())
         if event is None:
             raise StopAsyncIteration

@@ -417,11 +417,14 @@ def interrupted(
     failures: list[sse.SSEHTTPError] = []
     seen: list[BaseException] = []
 
+    def forget(*errors: BaseException) -> None:
+        for error in errors:  # a frame may hold what is to be closed
+            error.__traceback__ = error.__context__ = None
+
     def note(raised: Any) -> None:
         if raised is not signals.raised[-1]:
             raise Wrong(f"{raised!r} came out, interrupted {where}") from raised
-        for error in signals.raised:  # a frame may hold what is to be closed
-            error.__traceback__ = error.__context__ = None
+        forget(raised)
         seen.append(raised)
 
     def follow() -> None:
@@ -454,6 +457,7 @@ def interrupted(
                     note(raised)
         client.close()
         client = None
+        forget(*signals.raised)  # also those that others have replaced
     if seen[-1:] != signals.raised[-1:]:  # of two at nearly the same moment the second may be seen
         raise Wrong(f"raised {where}, came out {seen}")
     whole = not (kind == "closing" and seen)
