@@ -117,7 +117,9 @@ class _LazyFields:
         from dataclasses import field, make_dataclass
 
         fields = [(name, kind, field(default=default)) for name, kind, default in _FIELDS]
-        return getattr(make_dataclass("SSEEvent", fields, frozen=True), self._name)
+        made = getattr(make_dataclass("SSEEvent", fields, frozen=True), self._name)
+        setattr(SSEEvent, self._name, made)
+        return made
 
 
 _FIELDS = (
@@ -436,8 +438,8 @@ class SSEEventTooLargeError(SSEError):
 _HEAD = re.compile(r"((?::.*\n+){0,4})(?:event: (.*)\n)?data: ")  # heartbeats, the type, the data
 _PIECE = 65536  # bytes taken at a time, so that a large chunk is not held in several forms at once
 _KEPT = 4096  # bytes of an unfinished block that wait for its blank line
-_FEW = 64
-_LOOSE = 4096  # characters of data kept line by line: a line takes 60 bytes beside its own
+# Lines of data that are kept singly, and their characters: each takes 60 bytes beside its own.
+_MOST_SINGLE, _LOOSE = 64, 4096
 _SLACK = 8192  # bytes over the limit that an unfinished line may have when it brings no data
 _IGNORED = b"ignored"  # an unknown field: stands for a line that is too long to keep and ignored
 
@@ -445,17 +447,17 @@ _IGNORED = b"ignored"  # an unknown field: stands for a line that is too long to
 class _Stream:
     """What a parser and the interpreter of its lines tell each other."""
 
-    __slots__ = ("begun", "error", "last_event_id", "lines", "retry", "size", "text")
+    __slots__ = ("begun", "block", "error", "last_event_id", "lines", "retry", "size", "text")
 
     def __init__(self, last_event_id: str) -> None:
-        # Complete lines, LF behind each, until all that they bring is handed over. `None` asks for
-        # the block under construction: type, lines of data, id, retry.
-        self.text: str | None = ""
+        self.text = ""  # complete lines, LF behind each, until all that they bring is handed over
         self.lines: Iterator[str] | None = None  # the caller's, to go on with behind `text`
         self.begun = False  # something was interpreted: no byte order mark can come any more
         self.last_event_id = last_event_id  # "last event ID string": set when a block ends
         self.retry: int | None = None  # "reconnection time" in ms
-        self.size = 0  # bytes of data in the unfinished block, as far as they were counted
+        # The block that goes on in the next text: type, lines of data, ID, retry.
+        self.block: tuple[str, list[str], str, int | None] = "", [], last_event_id, None
+        self.size = 0  # bytes of data in it, as far as they were counted
         self.error: BaseException | None = None  # what ends the stream, or what `lines` raised
 
 
@@ -470,8 +472,8 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
     lines: list[str] = []  # of data in the open block; the first `joined` are many lines each
     joined = size = loose = 0  # `size`: bytes of those; `loose`: characters of the others
     head, head_type, border = "\r", "", ""  # what blocks share; no text begins with CR
-    few = limit // 4  # so many characters are never more bytes than are allowed
-    room = 0  # so many may come for the short cut; 0: a block is open, or it is the caller's lines
+    allowed = limit // 4  # so many characters are never more bytes than `limit`
+    room = allowed - len(id)  # so many may come while no block is open; 0 while one is
     text: Any
     line: Any = None
     runs: Any
@@ -479,19 +481,17 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
     value: Any
     data: Any
     while not stream.text:
-        yield None if stream.text is not None else (type, lines, id, retry)
+        yield None
     stream.begun, stream.text = True, stream.text.removeprefix("\ufeff")
-    if stream.lines is None:
-        room = few - len(id)
     while True:
         text, given = stream.text, stream.lines
         if not text:
-            yield None if text is not None else (type, lines, id, retry)
+            yield None
             continue
-        small = len(text) <= room  # then no event in it can be too large
+        small = len(text) <= room and given is None  # then no event in it can be too large
         if small and text.endswith("\n\n"):
             alike = text.startswith(head)
-            if not alike and text[0] in ":ed":
+            if not alike and text[0] in ":ed":  # what _HEAD can begin with
                 match = _HEAD.match(text)
                 if match is not None and not (comments and match[1]):
                     head, head_type, alike = match[0], match[2] or "message", True
@@ -500,7 +500,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                 text = text[len(head) : -2]
                 runs = text.split(border) if "\n" in text else (text,)
                 for run in runs:
-                    if "\n" in run:  # a block of more lines: from here on the plain way
+                    if "\n" in run:  # the first block of more lines: from it on the plain way
                         text = head + border.join(runs[runs.index(run) :]) + "\n\n"
                         break
                     yield _make_event(head_type, run, id, None)
@@ -529,7 +529,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                                 type, id, *lines[joined:] = map(_without_end, rest)
                         if lines:
                             data = "\n".join(lines)
-                            large = not small and len(data) + len(type) + len(id) > few
+                            large = not small and len(data) + len(type) + len(id) > allowed
                             if large and _size(data) + _size(type) + _size(id) > limit:
                                 yield from _refuse(stream, limit)
                             stream.last_event_id = id
@@ -558,7 +558,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                 if given is not None:
                     loose += len(value) + 1
                     if loose > _LOOSE:
-                        break
+                        break  # to be joined; the source goes on with the next of its lines
             if given is not None:
                 type, id, *lines[joined:] = map(_without_end, (type, id, *lines[joined:]))
         except BaseException as error:
@@ -572,7 +572,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
             del at
         if single := lines[joined:]:  # the block goes on with the next text
             loose = sum(map(len, single)) + len(single)
-            if loose > _LOOSE or len(single) > _FEW or size + 4 * loose > limit:
+            if loose > _LOOSE or len(single) > _MOST_SINGLE or size + 4 * loose > limit:
                 lines[joined:] = ["\n".join(single)]
                 size, loose = size + _size(lines[joined]) + 1, 0
                 joined += 1
@@ -580,7 +580,8 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                     yield from _refuse(stream, limit)
         stream.size, stream.text, stream.lines = size + loose, "", None
         open = lines or type or retry is not None or id is not stream.last_event_id
-        room = 0 if open or given is not None else few - len(id)
+        room = 0 if open else allowed - len(id)
+        stream.block = type, lines, id, retry
         text = runs = run = line = value = data = None
         yield None
 
@@ -636,7 +637,8 @@ class SSEParser:
         self._stream = _Stream(last_event_id)
         self._items = _interpret(self._stream, self._limit, on_comment is not None)
         self._kept = bytearray()  # what is not interpreted yet, without a blank line
-        self._most = 0 if on_comment else min(_KEPT, self._limit)  # bytes of it that may be lines
+        # Bytes of it that may be lines; comments do not wait.
+        self._most = 0 if on_comment is not None else min(_KEPT, self._limit)
         self._skip_lf = False  # the last byte was a CR: an LF now belongs to it
         self._untold: list[Any] = []  # items that `feed` could not return, for on_comment raised
 
@@ -665,9 +667,7 @@ class SSEParser:
         stream = self._stream
         if stream.text or self._untold:
             return None
-        stream.text = None
-        type, lines, id, retry = next(self._items, None) or ("", [], stream.last_event_id, None)
-        stream.text = ""
+        type, lines, id, retry = stream.block
         known = "\n".join(lines).split("\n") if lines else []
         block = [f"event: {type}", *[f"data: {line}" for line in known]]
         half = self._kept.decode("utf-8", "replace")
@@ -738,9 +738,9 @@ class SSEParser:
             return True
         before = len(kept)
         kept += chunk
-        end = kept.rfind(b"\n\n", before and before - 1) + 2  # behind the last blank line
-        if end == 1 and not kept.startswith(b"\n"):
-            end = 0
+        end = kept.rfind(b"\n\n", max(0, before - 1)) + 2  # behind the last blank line
+        if end == 1:  # not found; the first line may be blank itself
+            end = 1 if kept.startswith(b"\n") else 0
         if len(kept) - end > self._most:
             start = before if before > self._most else end  # no line has ended before it
             end = max(end, kept.rfind(b"\n", start) + 1)
@@ -766,8 +766,8 @@ class SSEParser:
         allowed = len("\ufeffdata: ".encode()) - self._stream.size if brings_data else _SLACK
         if len(self._kept) - start <= self._limit + allowed:
             return
-        fields = (b"data:", b"event:", b"id:", b":" if self._on_comment else b"id:")
-        if line.startswith(fields):
+        wanted = brings_data or line.startswith((b"event:", b"id:"))
+        if wanted or (self._on_comment is not None and line.startswith(b":")):
             self._stream.error = SSEEventTooLargeError(self._limit)
         else:
             self._kept[start:] = _IGNORED
@@ -840,10 +840,7 @@ class _Source(Generic[_Lines, _Chunks]):
         for event in parser._items:
             if event is not None:
                 return event  # type: ignore[no-any-return]
-            for piece in self._rest:
-                if parser._push(piece):
-                    break
-            else:
+            if not any(map(parser._push, self._rest)):  # to the first that brings something
                 break
         else:
             raise RuntimeError("this source was broken off inside a step and cannot go on")
@@ -1048,8 +1045,8 @@ def _facts(response: Any) -> _Facts:
     return _Facts(status, str(reason), response.headers, str(url), route)
 
 
-def _kept(response: Any) -> list[bytes]:
-    """The body of an answer that was read to its end before: it is kept in the answer."""
+def _body_read_before(response: Any) -> list[bytes]:
+    """The body of an answer that was read to its end: it is kept in the answer."""
     kept = [getattr(response, name, None) for name in ("_content", "_body")]
     return [body for body in kept if isinstance(body, bytes)]
 
@@ -1065,7 +1062,7 @@ def _pieces(response: Any) -> Iterator[bytes]:
         raise TypeError("an answer of an asynchronous client is for AsyncEventSource")
     if hasattr(response, "iter_bytes"):  # httpx, httpclient, what transport= asks for
         return filter(None, response.iter_bytes())
-    if kept := _kept(response):
+    if kept := _body_read_before(response):
         return filter(None, kept)
     raw = getattr(response, "raw", response)
     if hasattr(raw, "read_chunked"):
@@ -1120,7 +1117,7 @@ def _framed(response: Any) -> Callable[[], bytes]:
 
 def _decoded(framed: Callable[[], bytes], coding: str) -> Callable[[], bytes]:
     """The same for a body in a coding: gzip and deflate; any unknown word means identity."""
-    if coding in ("br", "zstd", "compress", "dcb", "dcz"):
+    if coding in ("br", "zstd", "compress", "x-compress", "dcb", "dcz"):
         raise ValueError(f"content coding {coding} cannot be decoded here [Accept-Encoding: gzip]")
     if coding not in ("gzip", "x-gzip", "deflate"):
         return framed
@@ -1165,10 +1162,10 @@ def _apieces(response: Any) -> AsyncIterator[bytes]:
         raise TypeError("an answer of a client that blocks is for EventSource")
     if hasattr(response, "aiter_bytes"):  # httpx, httpclient, what transport= asks for
         return aiter(response.aiter_bytes())
-    if kept := _kept(response):
+    if kept := _body_read_before(response):
         return _AsyncReads(_kept_reader(kept))
     raw = getattr(response, "raw", None)
-    if hasattr(raw, "read_chunked") and not _is_plain_function(getattr(raw, "read1", None)):
+    if hasattr(raw, "read_chunked") and not _is_blocking_callable(getattr(raw, "read1", None)):
         # niquests; asked first, for its `content` is a coroutine
         return _AsyncReads(_niquests_reader(raw))
     content = getattr(response, "content", None)
@@ -1310,7 +1307,7 @@ def _is_final(error: BaseException | None) -> bool:
 # --- the options ---------------------------------------------------------------------------------
 
 
-def _is_plain_function(value: Any) -> bool:
+def _is_blocking_callable(value: Any) -> bool:
     """Is it a callable, and not a coroutine function?"""
     call = value.func if isinstance(value, partial) else value
     code = getattr(call, "__code__", None) or getattr(type(call).__call__, "__code__", None)
@@ -1325,7 +1322,7 @@ _SECONDS = (
 )
 _MS = _NUMBER, lambda n: 0 <= n <= 1e9, "ms, from 0 to 1e9"
 _TEXT = (str, type(None)), lambda text: True, "a string or None"
-_HOOK = (object,), lambda hook: hook is None or _is_plain_function(hook), "a plain function"
+_HOOK = (object,), lambda hook: hook is None or _is_blocking_callable(hook), "a plain function"
 _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
     "url": ((str,), lambda url: True, "a string"),
     "timeout": _SECONDS,
@@ -1339,8 +1336,8 @@ _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
         _HOOK[1],
         'a plain function of an event, such as lambda event: event.data == "[DONE]"',
     ),
-    "reconnect": ((int, type(None)), lambda wish: True, "True, False, or None for GET alone"),
-    "follow_redirects": ((int,), lambda wish: True, "True or False"),
+    "reconnect": ((bool, type(None)), lambda wish: True, "True, False, or None for GET alone"),
+    "follow_redirects": ((bool,), lambda wish: True, "True or False"),
     "retry_on_status": (
         (Collection,),
         lambda statuses: all(isinstance(status, int) for status in statuses),
@@ -1353,7 +1350,7 @@ _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
         lambda n: n is None or 0 < n < 2**63,
         "bytes above 0, or None",
     ),
-    "content_type": _TEXT,
+    "content_type": (_TEXT[0], lambda text: text != "", "a media type, or None for any"),
     "on_open": _HOOK,
     "on_error": _HOOK,
     "on_comment": _HOOK,
@@ -1362,7 +1359,7 @@ _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
 
 def _check_option(name: str, value: Any) -> None:
     classes, test, wanted = _CHECKS[name]
-    good = isinstance(value, classes)
+    good = isinstance(value, classes) and (value.__class__ is not bool or bool in classes)
     if not (good and test(value)):
         error = ValueError if good and classes != (object,) else TypeError
         raise error(f"{name} is {wanted}, not {_shown(repr(value), 60)}")
@@ -1426,6 +1423,9 @@ class _Options:
         if method is None:
             method = "GET" if content is None else "POST"
         again = given["reconnect"]
+        for name in ("headers", "params"):  # an iterator would be empty at the second attempt
+            if given[name] is not None and not callable(given[name]):
+                given[name] = _pairs(name, given[name])
         for name in self.names:
             setattr(self, name, given[name])
         self.whole_url = _whole(self.url.strip(" "), self.transport)
@@ -1715,7 +1715,7 @@ def _httpclient() -> Any:
             why = f"it is in {folder}, which is not on sys.path (python -P or -I?)"
         else:
             why = f"it is not in {folder}"
-        text = f"the clients need httpclient.py beside sse.py, or transport=; {why}"
+        text = f"the clients need httpclient.py beside sse.py, or a function as transport=; {why}"
         raise ImportError(text, name="httpclient") from None
     return httpclient
 
@@ -2042,8 +2042,8 @@ class _Client(Generic[_Made, _Transport]):
     A context manager and an iterator over `SSEEvent`; a loop that was left can be resumed. Options:
 
     headers: mapping or pairs, or a callable that makes them for each attempt (asynchronous client:
-        also a coroutine function). They replace the defaults `Accept`, `Cache-Control`,
-        `Accept-Encoding`.
+        also a coroutine function). They replace the defaults `Accept`, `Accept-Encoding`,
+        `Cache-Control`, `User-Agent`.
     timeout: seconds from the start of an attempt to the head of the answer; `None` for no limit.
     idle_timeout: seconds without a byte until an open stream counts as dropped; `None`: no limit.
     retry_interval: ms between connections until the server sends `retry`.
@@ -2071,7 +2071,7 @@ class _Client(Generic[_Made, _Transport]):
     transport: another HTTP library's client as it is (`requests`, `httpx`, `aiohttp`, …), or
         transport(method, url, headers=, content=, timeout=) -> an object with `status_code`,
         `headers`, `url`, `iter_bytes()`, `close()` (a coroutine function; `aiter_bytes()`,
-        `aclose()`).
+        `aclose()`). Its `headers` are a dict; pairs if a name comes twice.
 
     Attributes: `response`, the answer that the events come from, or came from last (`status_code`,
     `reason`, `headers`, `url`), `None` before the first; `state`, `last_event_id`,
@@ -2787,7 +2787,7 @@ def _told(error: BaseException) -> str:
         for name, flag in (
             ("idle_timeout=", "--idle-timeout "), ("timeout=", "--connect-timeout "),
             ("last_event_id", "--last-event-id"), ("verify=", "--cacert "), ("proxy=", "--proxy"),
-            (", or transport=", ""),
+            (", or a function as transport=", ""),
         ):  # fmt: skip
             text = text.replace(name, flag)
     return text
@@ -3001,12 +3001,9 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
         if "include" in options:
             printer.add("\n".join([status, *map(": ".join, response.headers.items()), "", ""]))
             printer.flush()
-        kind = response.headers.get("Content-Type", "")
-        if response.status_code >= 300 or "event-stream" not in kind.lower():
-            response.limit(_BODY_SECONDS)  # the body of a refusal may never end
         return SimpleNamespace(
             status_code=response.status_code, reason=response.reason, headers=response.headers,
-            url=response.url, close=response.close,
+            url=response.url, route=response.route, limit=response.limit, close=response.close,
             iter_bytes=lambda: printer.before_each(response.iter_bytes()),
         )  # fmt: skip
 

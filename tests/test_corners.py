@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
 import gzip
 import http.client
@@ -55,6 +56,10 @@ class Events(unittest.TestCase):
         ):  # fmt: skip
             with self.subTest(event), self.assertRaises(ValueError):
                 event.encode()
+
+    def test_as_a_dataclass_it_is_made_once(self) -> None:
+        self.assertEqual(dataclasses.asdict(SSEEvent(id="1"))["id"], "1")
+        self.assertIs(dataclasses.fields(SSEEvent)[0], dataclasses.fields(SSEEvent)[0])
 
     def test_each_fault_is_told_by_itself(self) -> None:
         for event, text in (

@@ -65,6 +65,15 @@ class Sending(World):
         request = self.send(params={"q": "a b&c=d", "é": "✓+", "n": "1"})
         self.assertRegex(request.target, r"^/v1\?a=1&q=a(\+|%20)b%26c%3Dd&%C3%A9=%E2%9C%93%2B&n=1$")
 
+    def test_iterators_are_not_used_up_by_the_first_attempt(self) -> None:
+        with Server(stream("data: x\n\n", end="cut"), NO_CONTENT) as server:
+            headers, params = iter([("Authorization", "Bearer x")]), iter([("q", "1")])
+            with self.connect(server.url, headers=headers, params=params, retry_interval=0) as events:
+                self.assertEqual([event.data for event in events], ["x"])
+        for request in server.requests:
+            self.assertEqual((request.target, request.header("Authorization")), ("/?q=1", "Bearer x"))
+        self.assertEqual(len(server.requests), 2)
+
     def test_get_with_a_body(self) -> None:
         self.assertEqual(self.send(json=[1]).body, b"[1]")
 
