@@ -1761,6 +1761,8 @@ class _ForeignLink:
         try:
             self.take(response)
             return await _beginning(self)
+        except ValueError:  # a coding that cannot be decoded
+            return b""
         finally:
             await self.release()
 
@@ -2015,9 +2017,7 @@ class _Attempt:
 
 
 async def _beginning(link: Any) -> bytes:
-    """The beginning of an error's body, bounded in bytes and in time. If it cannot be read the
-    error is told without.
-    """
+    """The beginning of an error's body, bounded in bytes and in time, as far as it came."""
     body, end = b"", time.monotonic() + _BODY_SECONDS
     try:
         while len(body) < _BODY_SIZE and (left := end - time.monotonic()) > 0:
@@ -2027,7 +2027,7 @@ async def _beginning(link: Any) -> bytes:
                 break
             body += chunk
     except Exception as error:
-        if _from_handler(error) is not None:
+        if _from_handler(error) is not None or not _is_drop(error):
             raise
         _log("debug", "the body of the error is incomplete: %s", _cause(error))
     return body[:_BODY_SIZE]
@@ -2139,7 +2139,7 @@ class _Client(Generic[_Made, _Transport]):
                 if not callable(transport):
                     raise
         # What is wrong with the request is told at once; it is kept for the first attempt.
-        fixed = [None if callable(option) else option for option in (headers, params)]
+        fixed = [None if callable(it) else it for it in (options.headers, options.params)]
         self._request = self._send(options.request(last_event_id, *fixed))
         self._reconnection = _Reconnection(options)
         self._delivered = 0  # events
