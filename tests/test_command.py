@@ -110,10 +110,10 @@ class Command(Checked):
         """Ctrl-C, pressed again after some seconds, as users do: of a signal that comes in the last
         moment before a system call, Python takes no notice until that call ends.
         """
-        for _ in range(5):
+        for _ in range(int(PATIENCE / 5)):
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(PATIENCE / 5)
+                process.wait(5)
                 break
         return self.finish(process)
 
