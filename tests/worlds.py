@@ -173,6 +173,20 @@ def signalled(handler: Callable[[int, Any], object], pause: float) -> Iterator[C
         signal.signal(signal.SIGUSR2, before)
 
 
+def patiently(scenario: Callable[[int], object]) -> None:
+    """For what has to succeed within a limit: on a busy machine it is tried again with a larger one.
+
+    `scenario` is given what to multiply its times by.
+    """
+    for factor in (1, 5):
+        try:
+            scenario(factor)
+            return
+        except Exception:  # an assertion, or a limit that was exceeded
+            pass
+    scenario(25)
+
+
 class Waits:
     """Mixed into a client: the waits between its attempts are noted instead of waited for."""
 
