@@ -30,7 +30,7 @@ from typing import Any
 
 CERTS = Path(__file__).with_name("certs")
 CA = str(CERTS / "ca.pem")
-PATIENCE = 20.0  # seconds after which a wait counts as a hang; no passing test comes near
+PATIENCE = 60.0  # seconds after which a wait counts as a hang; no passing test comes near
 
 
 class Gone(Exception):

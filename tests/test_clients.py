@@ -38,7 +38,7 @@ from tests.server import (
     silent,
     stream,
 )
-from tests.worlds import World, attributes, in_both_worlds
+from tests.worlds import World, attributes, in_both_worlds, patiently
 
 EVENT = "data: x\n\n"
 
@@ -292,25 +292,34 @@ class Resuming(World):
 
     def test_silence_is_a_drop(self) -> None:
         scripts = silent, stream(EVENT, end="open"), NO_CONTENT
-        with Server(*scripts) as server, self.connect(server.url, timeout=0.4, idle_timeout=0.1) as client:
-            self.assertEqual(len(list(client)), 1)
-            self.assertEqual(client.waits, [3.0, 3.0])
+
+        def scenario(factor: int) -> None:
+            options = {"timeout": 0.2 * factor, "idle_timeout": 0.1 * factor}
+            with Server(*scripts) as server, self.connect(server.url, **options) as client:
+                self.assertEqual(len(list(client)), 1)
+                self.assertEqual(client.waits, [3.0, 3.0])
+
+        patiently(scenario)
 
     def test_any_byte_is_life(self) -> None:
         """A comment now and then keeps the stream alive, for longer in all than the idle timeout."""
 
         never = threading.Event()
 
-        def script(conn: Connection) -> None:
-            conn.send(head(CHUNKED))
-            for _ in range(6):
-                never.wait(0.1)
-                conn.send(chunk(":\n"))
-            conn.send(chunk(EVENT))
-            conn.stall()
+        def scenario(factor: int) -> None:
+            def script(conn: Connection) -> None:
+                conn.send(head(CHUNKED))
+                for _ in range(5):
+                    never.wait(0.05 * factor)
+                    conn.send(chunk(":\n"))
+                conn.send(chunk(EVENT))
+                conn.stall()
 
-        with Server(script) as server, self.connect(server.url, idle_timeout=0.4, max_retries=0) as client:
-            self.assertEqual(next(client).data, "x")
+            options = {"idle_timeout": 0.2 * factor, "max_retries": 0}
+            with Server(script) as server, self.connect(server.url, **options) as client:
+                self.assertEqual(next(client).data, "x")
+
+        patiently(scenario)
 
     def test_a_slow_consumer_is_no_silence(self) -> None:
         """What came while the caller was busy counts, however long that took."""

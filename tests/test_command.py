@@ -42,7 +42,7 @@ from tests.server import (
     silent,
     stream,
 )
-from tests.worlds import Checked, at_once
+from tests.worlds import Checked, at_once, patiently
 
 EVENT = stream("data: x\n\n")
 OPTIONS = inspect.signature(sse.SSEClient).parameters  # whose names nobody has to know here
@@ -110,10 +110,10 @@ class Command(Checked):
         """Ctrl-C, pressed again after some seconds, as users do: of a signal that comes in the last
         moment before a system call, Python takes no notice until that call ends.
         """
-        for _ in range(5):
+        for _ in range(int(PATIENCE / 5)):
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(PATIENCE / 5)
+                process.wait(5)
                 break
         return self.finish(process)
 
@@ -477,10 +477,15 @@ class Ending(Command):
 
         waiting = stream("retry: 100000\ndata: x\n\n")
         for script, out in ((silent, ""), (opened, "message: x\n"), (waiting, "message: x\n")):
-            with self.subTest(script=script):
-                done, _ = self.follow(script, args=["-m", "0.3"])
+
+            def scenario(factor: int, script: Script = script, out: str = out) -> None:
+                seconds = f"{0.2 * factor}"
+                done, _ = self.follow(script, args=["-m", seconds])
                 self.assertEqual((done.status, done.out), (1, out))
-                self.assertEqual(done.err, "sse: --max-time: 0.3 seconds are over\n")
+                self.assertEqual(done.err, f"sse: --max-time: {seconds} seconds are over\n")
+
+            with self.subTest(script=script):
+                patiently(scenario)
         done, _ = self.follow(EVENT, args=["-m", "60", "--no-reconnect"])
         self.assertEqual((done.status, done.out), (0, "message: x\n"))
         done, _ = self.follow(silent, args=["--connect-timeout", "0.1"])

@@ -38,7 +38,7 @@ class Demo(unittest.TestCase):
     def test_it_shows_a_reconnect_a_resume_and_an_end(self) -> None:
         hasty = "from tests import demo; demo.PACE = 0.02; demo.main()"
         demo = [sys.executable, "-W", "error", "-c", hasty]
-        run = subprocess.run(demo, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=30)
+        run = subprocess.run(demo, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60)
         self.assertEqual((run.stderr, run.returncode), ("", 0))
 
         said: dict[str, str] = {"server": "", "client": ""}

@@ -58,6 +58,7 @@ from tests.worlds import (
     in_both_worlds,
     is_async,
     needs_prompt_finalizers,
+    patiently,
 )
 
 HERE = answer("data: here\n\n")
@@ -766,15 +767,19 @@ class Timeouts(World):
     def test_the_body_may_take_longer_than_the_head(self) -> None:
         never = threading.Event()
 
-        def script(conn: Connection) -> None:
-            conn.send(head(CHUNKED))
-            for byte in b"data: x\n\n":
-                never.wait(0.04)
-                conn.send(chunk(bytes([byte])))
-            conn.send(b"0\r\n\r\n")
+        def scenario(factor: int) -> None:
+            def script(conn: Connection) -> None:
+                conn.send(head(CHUNKED))
+                for byte in b"data: x\n\n":
+                    never.wait(0.03 * factor)
+                    conn.send(chunk(bytes([byte])))
+                conn.send(b"0\r\n\r\n")
 
-        with Server(script) as server:
-            self.assertEqual(self.fetch(server.url, timeout=0.3, idle_timeout=10.0).data, ["x"])
+            with Server(script) as server:
+                result = self.fetch(server.url, timeout=0.2 * factor, idle_timeout=30.0)
+                self.assertEqual(result.data, ["x"])
+
+        patiently(scenario)
 
     def test_no_limit(self) -> None:
         never = threading.Event()

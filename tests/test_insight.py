@@ -212,7 +212,7 @@ class ErrorBodies(World):
 
     def test_of_another_content_type(self) -> None:
         def endless(conn: Connection) -> None:
-            conn.send(head(CHUNKED, type="text/html"))
+            conn.send(head(CHUNKED, type="text/html"), chunk(b"<p>"))
             while True:
                 conn.send(chunk(b"<p>" * 1000))
 

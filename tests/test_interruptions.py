@@ -361,7 +361,7 @@ class Cancelled(AsyncWorld):
                 await asyncio.sleep(0) if deeds[0] == "cancel" else None
             else:
                 task.cancel() if deed == "cancel" else client.reconnect()
-        done, _ = await asyncio.wait([task], timeout=10.0)
+        done, _ = await asyncio.wait([task], timeout=20.0)
         await client.close()
         if closing is not None:
             await closing
@@ -479,7 +479,7 @@ class Cancelled(AsyncWorld):
                 while not asked.is_set():
                     await asyncio.sleep(0)
                 client.reconnect()
-                await asyncio.wait_for(task, 20.0)
+                await asyncio.wait_for(task, 60.0)
                 answered.set()
 
         with Server(stream(X, end="open")) as server, mock.patch("socket.getaddrinfo", slow):

@@ -10,28 +10,32 @@ from collections.abc import Iterator
 import sse
 from sse import SSEConnectionError
 from tests.server import Connection, Server, answer, chunk, head
-from tests.worlds import World, in_both_worlds, needs_prompt_finalizers
+from tests.worlds import World, in_both_worlds, needs_prompt_finalizers, patiently
 
 
 @in_both_worlds
 class Phases(World):
     def test_timeout_says_nothing_about_the_body(self) -> None:
         """Neither does it where silence has no limit, nor where a longer one."""
-        never, clients = threading.Event(), []
+        never = threading.Event()
 
-        def script(conn: Connection) -> None:
-            conn.send(head("Transfer-Encoding: chunked"))
-            never.wait(0.4)  # longer than the limit that must not be in force any more
-            conn.send(chunk("data: late\n\n"))
-            conn.stall()
+        def scenario(factor: int) -> None:
+            def script(conn: Connection) -> None:
+                conn.send(head("Transfer-Encoding: chunked"))
+                never.wait(0.25 * factor)  # longer than what must not be in force any more
+                conn.send(chunk("data: late\n\n"))
+                conn.stall()
 
-        with Server(script, script) as server, contextlib.ExitStack() as stack:
-            for idle_timeout in (None, 30.0):
-                options = {"timeout": 0.3, "idle_timeout": idle_timeout, "max_retries": 0}
-                stack.enter_context(client := self.connect(server.url, **options))
-                clients.append(client)
-            for client in clients:
-                self.assertEqual(next(client).data, "late")
+            clients = []
+            with Server(script, script) as server, contextlib.ExitStack() as stack:
+                for silence in (None, 30.0):
+                    options = {"timeout": 0.2 * factor, "idle_timeout": silence, "max_retries": 0}
+                    stack.enter_context(client := self.connect(server.url, **options))
+                    clients.append(client)
+                for client in clients:
+                    self.assertEqual(next(client).data, "late")
+
+        patiently(scenario)
 
     def test_reconnect_asked_for_in_on_error_does_not_wait(self) -> None:
         with Server(head(), answer("data: x\n\n", type="text/event-stream")) as server:

@@ -310,7 +310,7 @@ class Cancelled(AsyncWorld):
                 await asyncio.sleep(0)
             for deed in deeds:
                 task.cancel() if deed == "cancel" else exchange.interrupt()
-            await asyncio.wait([task], timeout=10.0)
+            await asyncio.wait([task], timeout=20.0)
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             return "cancelled" if task.cancelled() else type(task.exception())
@@ -369,7 +369,7 @@ class Cancelled(AsyncWorld):
                 asked = []
                 loop = asyncio.get_running_loop()
                 loop.call_later(0.01, lambda: asked.append(task.cancel()))  # noqa: B023
-                done, _ = await asyncio.wait([task], timeout=10.0)
+                done, _ = await asyncio.wait([task], timeout=20.0)
                 self.assertTrue(done)
                 if not task.cancelled():
                     self.assertIsInstance(task.exception(), RequestTimeout)

@@ -38,7 +38,9 @@ async def count(to: int, hang_up_after: int, ctx: Context) -> str:
         await ctx.report_progress(number, to)
         if number == hang_up_after:
             await ctx.close_sse_stream()
-            await anyio.sleep(0.05)
+            # The client is back by then. What the SDK is given while it replays what it has stored
+            # would be in neither, the replay or the new stream.
+            await anyio.sleep(0.5)
     return f"counted to {to}"
 
 

@@ -49,12 +49,12 @@ def url() -> Iterator[str]:
 EXPECTED = [*map(str, range(20)), *map(str, range(10))]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("loop", ["uvloop", *["eager"] * (sys.version_info >= (3, 12))])
 def test_the_asynchronous_tests_on(loop: str) -> None:
     if loop == "uvloop":
         pytest.importorskip("uvloop")
-    done = python("-m", "unittest", "-k", "Async", "-k", "async", seconds=230, SSE_TEST_LOOP=loop)
+    done = python("-m", "unittest", "-k", "Async", "-k", "async", seconds=480, SSE_TEST_LOOP=loop)
     ran = re.search(r"^Ran (\d+) tests", done.stderr, re.MULTILINE)
     assert ran and int(ran[1]) > 300, done.stderr
 
