@@ -18,6 +18,7 @@ last.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import re
@@ -25,7 +26,6 @@ import select
 import socket
 import sys
 from _thread import RLock  # that of `threading`, which takes a millisecond to import
-from array import array
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -36,21 +36,11 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from errno import (
-    EAGAIN,
-    EINPROGRESS,
-    EINTR,
-    EMFILE,
-    ENFILE,
-    ENOBUFS,
-    ENOMEM,
-    EWOULDBLOCK,
-    errorcode,
-)
 from functools import partial
-from itertools import repeat
+from itertools import islice
 from math import inf
 from time import get_clock_info, monotonic, sleep
+from types import coroutine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,15 +159,19 @@ def _reason(error: BaseException) -> str:
         if isinstance(cause, HTTPClientError):
             return str(cause)
         if isinstance(cause, OSError) and cause.errno:
-            number, words = cause.errno, cause.strerror or str(cause)
+            words = cause.strerror or str(cause)
             if type(cause).__module__ != "builtins":  # name resolution and TLS have other numbers
                 return words
-            winsock = getattr(socket, "errorTab", {})  # on Windows
-            return winsock.get(number) or (os.strerror(number) if number in errorcode else words)
+            return _strerror(cause.errno) if cause.errno in errno.errorcode else words
         causes += getattr(cause, "exceptions", ())
         if cause.__cause__ is not None and cause.__cause__ not in causes:
             causes.append(cause.__cause__)
     return str(error) or type(error).__name__
+
+
+def _strerror(number: int) -> str:
+    """The system's words for an error; those of Winsock are in a table of their own."""
+    return getattr(socket, "errorTab", {}).get(number) or os.strerror(number)
 
 
 def _shown(text: str | bytes, most: int = 100) -> str:
@@ -186,16 +180,20 @@ def _shown(text: str | bytes, most: int = 100) -> str:
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")
-    text = re.sub(r"[ \t\r\n]+", " ", text.strip(" \t\r\n")[: 20 * most])
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: most + 1])
+    if not text.isprintable() or " " in text:
+        # This much of a long text will do, even if most of it is white space.
+        text = " ".join(re.findall(r"[^ \t\r\n]+", text[: 20 * most]))[: most + 1]
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return text if len(text) <= most else text[:most] + "..."
 
 
 # --- what is sent -------------------------------------------------------------------------------
 
+# What the first event of a stream does not need is a string: `re` compiles it when it is used.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 _FIELD_VALUE = re.compile(r"[\t -~\x80-\xff]*")  # RFC 9110, 5.5
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNCARRIED = "has control characters or some beyond Latin-1"
+_CONTROL = r"[\x00-\x1f\x7f]"
 _URL = re.compile(
     r"(?i:(https?))://(?:([^/?#\\]*)@)?"  # scheme, user-info
     r"(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?"  # host, port
@@ -205,15 +203,15 @@ _URL = re.compile(
 _UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")
 # Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 # Header lines that are for this client to set, and those that another origin may see
-_OURS = set(
-    "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding"
-    " upgrade".split()
-)
-_HARMLESS = set(
-    "accept accept-encoding accept-language cache-control content-type last-event-id"
-    " user-agent".split()
-)
+_OURS = (
+    "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding "
+    "upgrade"
+).split()
+_HARMLESS = (
+    "accept accept-encoding accept-language cache-control content-type last-event-id user-agent"
+).split()
 
 
 class URL:
@@ -222,35 +220,46 @@ class URL:
     Raises `InvalidRequestError`, without repeating what may be secret.
     """
 
-    __slots__ = ("authority", "host", "origin", "port", "scheme", "target", "userinfo")
+    __slots__ = ("host", "port", "scheme", "target", "userinfo")
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
             raise TypeError(f"a URL is a string, not {type(text).__name__}")
         text = text.strip(" ")
-        match = _URL.fullmatch(text) if not _CONTROL.search(text) else None
+        control = not text.isprintable() and re.search(_CONTROL, text)
+        match = None if control else _URL.fullmatch(text)
         if match is None:
-            address = "https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)"
+            address = "(?i)https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)"
             why = "not a URL of the form http(s)://host[:port][/path][?query]"
-            if _CONTROL.search(text):
+            if control:
                 why = "the URL has control characters"
-            elif not re.match("https?://", text, re.IGNORECASE):
+            elif not re.match("(?i)https?://", text):
                 why = "the URL does not begin with http:// or https://"
-            elif re.match(address, text, re.IGNORECASE):
+            elif re.match(address, text):
                 why = "the URL has an IPv6 address without brackets"
             raise InvalidRequestError(why)
         scheme, self.userinfo, host, port, target = match.groups()
         self.scheme = scheme.lower()
         self.host = _host(host)
-        default = 443 if self.scheme == "https" else 80
-        self.port = _port(port) if port else default
+        self.port = _port(port) if port else _DEFAULT_PORTS[self.scheme]
         if not 0 < self.port < 65536:
             raise InvalidRequestError("the port of a URL is a number from 1 to 65535")
-        self.origin = (self.scheme, self.host, self.port)
-        name = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
-        self.authority = name if self.port == default else f"{name}:{self.port}"
         octets = ("/" + (target or "").removeprefix("/")).encode("utf-8", "surrogatepass")
         self.target = _UNENCODED.sub(lambda match: b"%%%02X" % match[0][0], octets).decode()
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        return self.scheme, self.host, self.port
+
+    @property
+    def hostname(self) -> str:
+        """The host as URLs and header lines have it, without the zone of an IPv6 address."""
+        return f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
+
+    @property
+    def authority(self) -> str:
+        default = self.port == _DEFAULT_PORTS[self.scheme]
+        return self.hostname if default else f"{self.hostname}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target}"
@@ -273,21 +282,20 @@ def _host(host: str) -> str:
             socket.inet_pton(socket.AF_INET6, address)
         except OSError:
             raise InvalidRequestError("the address in brackets is not IPv6") from None
-        if percent and not re.fullmatch(r"[\w-]{1,15}(\.[\w-]{1,15}){0,2}", zone, re.ASCII):
-            why = "the zone of the IPv6 address is not the name of an interface"
-            raise InvalidRequestError(why)
-        return address.lower() + (percent and "%" + zone)
+        if percent and not re.fullmatch(r"(?a)[\w-]{1,15}(\.[\w-]{1,15}){0,2}", zone):
+            raise InvalidRequestError("the zone of the IPv6 address is no name of an interface")
+        return address.lower() + percent + zone
     if len(host) > 255:  # RFC 1035, 2.3.4; IDNA takes long for what is longer
         raise InvalidRequestError("the host name of the URL is longer than 255 characters")
     if not host.isascii():
         # The library has IDNA 2003, which takes these for other names than browsers do.
+        why = "host names with ß, ς, ZWJ, ZWNJ: give them in their ASCII form (xn--...)"
         if set(host) & set("ßς\u200c\u200d"):
-            why = "host names with ß, ς, ZWJ, ZWNJ: give them in their ASCII form (xn--...)"
             raise InvalidRequestError(why)
+        why = "the host name of the URL is not a valid international name"
         try:
             host = host.encode("idna").decode()
         except UnicodeError:
-            why = "the host name of the URL is not a valid international name"
             raise InvalidRequestError(why) from None
     if not re.fullmatch(r"([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?", host):
         raise InvalidRequestError("the host name of the URL is not valid")
@@ -326,8 +334,7 @@ def _header_lines(headers: Any) -> list[tuple[str, str]]:
             kind = type(value).__name__
             raise TypeError(f"the value of the header {name} is {kind}, not a string")
         if not _FIELD_VALUE.fullmatch(value):
-            why = "has control characters or some beyond Latin-1"
-            raise InvalidRequestError(f"the header {name} {why}")
+            raise InvalidRequestError(f"the header {name} {_UNCARRIED}")
         lines.append((name, value.strip(" \t")))
     return lines
 
@@ -336,13 +343,11 @@ def _content_bytes(content: Any) -> bytes | None:
     """A body to be sent. A buffer is copied, for the caller may use it again."""
     if content is None or isinstance(content, bytes):
         return content
-    if isinstance(content, str):
-        if re.search(r"[\ud800-\udfff]", content):
-            why = "content has lone surrogates, which UTF-8 cannot carry; for JSON: json="
-            raise InvalidRequestError(why)
-        return content.encode()
     try:
-        return bytes(memoryview(content))
+        return content.encode() if isinstance(content, str) else bytes(memoryview(content))
+    except UnicodeError:
+        why = "content has lone surrogates, which UTF-8 cannot carry; for JSON: json="
+        raise InvalidRequestError(why) from None
     except TypeError:
         kind = type(content).__name__
         raise TypeError(f"content is bytes or str, not {kind}; for JSON: json=") from None
@@ -398,8 +403,9 @@ class Request:
         `most` redirects are followed in all, below 0 none is looked at; `confined`: only to this
         origin. Raises `RedirectError` for what must not be followed.
         """
-        is_redirect = status in (301, 302, 303, 307, 308) and most >= 0
-        locations = {place for place in headers.get_list("location") if place and is_redirect}
+        if status not in (301, 302, 303, 307, 308) or most < 0:
+            return None
+        locations = set(filter(None, headers.get_list("location")))
         if not locations:
             return None
         hops = self.hops
@@ -485,8 +491,7 @@ class _Route:
 
     def tunnel_request(self) -> bytes:
         """What asks the proxy for a tunnel to the server (RFC 9110, 9.3.6)."""
-        host = self.url.host.partition("%")[0]
-        host = f"[{host}]:{self.url.port}" if ":" in host else f"{host}:{self.url.port}"
+        host = f"{self.url.hostname}:{self.url.port}"
         lines = [f"CONNECT {host} HTTP/1.1", f"Host: {host}"]
         if self.peer.userinfo is not None:
             lines.append(f"Proxy-Authorization: {_basic(self.peer.userinfo)}")
@@ -1172,13 +1177,8 @@ class _TLS:
         if pieces:
             return b"".join(pieces)
         if isinstance(self._end, HTTPClientError):
-            raise self._told()
+            raise _told(self)
         return self._end
-
-    def _told(self) -> HTTPClientError:
-        """The error that ended it, once: its traceback will refer to this object."""
-        error, self._end = self._end, None
-        return error  # type: ignore[return-value]
 
     async def send(self, data: bytes) -> None:
         view = memoryview(data)
@@ -1186,13 +1186,9 @@ class _TLS:
             view = view[self._object.write(view) :]
         await self._flush()
 
-    def _in_hand(self) -> bool:
-        """Is there something before what the wire has: what came with the handshake, an end?"""
-        return self._incoming.pending > 0 or self._end is not None
-
     async def recv(self) -> bytes:
         """What was received and can be decrypted; `b""` only for an end that the peer declared."""
-        data = self._decrypt() if self._in_hand() else None
+        data = self._decrypt()  # what came with the handshake, an end
         while data is None:
             await self._flush()  # an answer to an update of keys (RFC 8446, 4.6.3)
             self._feed(await self._wire.recv())
@@ -1201,7 +1197,7 @@ class _TLS:
 
     def recv_now(self) -> bytes:
         """`recv` over a blocking wire, without coroutines."""
-        data = self._decrypt() if self._in_hand() else None
+        data = self._decrypt()
         while data is None:
             if self._outgoing.pending:
                 self._wire.send_now(self._outgoing.read())
@@ -1234,10 +1230,9 @@ _SHORT = 0.01  # seconds between two looks at what no system call can wait for
 _QUICK = sys.platform == "linux" and sys.maxsize > 2**32  # SO_RCVTIMEO takes two 64-bit numbers
 _MOMENT = 0.005  # seconds of silence before a blocking read is followed by a poll()
 _TICK = max(0.001, get_clock_info("monotonic").resolution)
-_CONNECTING = {EINPROGRESS, EINTR, EWOULDBLOCK if os.name == "nt" else EINPROGRESS}
+_CONNECTING = {errno.EINPROGRESS, errno.EINTR, getattr(errno, "WSAEWOULDBLOCK", None)}
 _OPTIMIZED, _VARARGS = 0x01, 0x04  # of inspect, which is costly to import
-_SCARCE = {EMFILE, ENFILE, ENOMEM, ENOBUFS}  # a lack that passes
-_INTERNET = (socket.AF_INET, socket.AF_INET6)
+_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}  # a lack that passes
 _PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 # No delay; and probes that find out within 2 minutes when the peer, or a NAT on the way, has gone.
 _SETTINGS = [
@@ -1275,9 +1270,11 @@ def _lost(error: OSError) -> bool:
     return not isinstance(error, HTTPClientError) and not _from_handler(error)
 
 
-def _system_error(number: int) -> OSError:
-    """The system's error of this number; the texts of Winsock's are in a table of their own."""
-    return OSError(number, getattr(socket, "errorTab", {}).get(number) or os.strerror(number))
+def _told(receiver: Any) -> BaseException:
+    """The error that is its end, once: the error's traceback will refer to it."""
+    error: BaseException
+    error, receiver._end = receiver._end, None
+    return error
 
 
 def _too_late(wire: Any) -> RequestTimeout:
@@ -1325,34 +1322,47 @@ class _Closed(ConnectError):
         super().__init__(text)
 
 
+def _known_addresses(host: str, port: int, uds: str | None) -> list[Any]:
+    """What needs no look-up, as `getaddrinfo` gives it; none for a name."""
+    if uds is not None:
+        return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.inet_pton(family, host)
+    except OSError as error:
+        if not _lost(error):
+            raise
+        return []
+    return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
+
+
 class _Connecting:
     """A socket on its way to an address, step by step, without blocking."""
 
-    __slots__ = ("_address", "_family", "begun", "sock", "watched")
+    __slots__ = ("_address", "begun", "sock")
 
     def __init__(self, address: Any) -> None:
         self.sock = socket.socket(*address[:3])
-        self._family, self._address = address[0], address[4]
+        self._address = address[4]
         self.begun = False  # if not, the next step is to be taken `_SHORT` seconds later
-        self.watched = False  # does an event loop tell when the next step is due?
         self.sock.setblocking(False)
 
     def step(self) -> bool:
         """Is it connected? Raises the `OSError` with which it failed."""
-        if self.begun:
-            if not _poll(self.sock, _OUT, 0.0):
-                return False
-            error = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        else:
+        internet = self.sock.family != getattr(socket, "AF_UNIX", None)
+        error = 0
+        if not self.begun:
             error = self.sock.connect_ex(self._address)
-            if error == EAGAIN and self._family not in _INTERNET:
-                return False  # the backlog of a Unix socket is full; nothing tells when it is not
+            if error == errno.EAGAIN and not internet:
+                return False  # the backlog is full, and nothing tells when it is not
             self.begun = True
-            if error in _CONNECTING:
-                return False
+        if not error or error in _CONNECTING:
+            if not _poll(self.sock, _OUT, 0.0):
+                return False  # on this machine a connection is there at once
+            error = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
-            raise _system_error(error)
-        if self._family in _INTERNET:
+            raise OSError(error, _strerror(error))
+        if internet:
             _tune(self.sock)
         return True
 
@@ -1375,23 +1385,21 @@ class _BlockingWire:
         self._lock = RLock()  # held for moments; reentrant for the sake of signal handlers
         self._sock: socket.socket | None = None
         self._unsent = memoryview(b"")
-        # `next(self._receive)` receives and leaves the bytes in `_arrived`, in one step of the
-        # interpreter. Python runs signal handlers between steps, and bytes that a handler's
+        # `_arrived.extend(islice(_receive, 1))` receives, and keeps what it received, in one step
+        # of the interpreter. Python runs signal handlers between steps, and bytes that a handler's
         # exception made disappear would be lost without anybody knowing.
-        self._arrived = [b""]
-        self._receive: Iterator[None] = iter(())
+        self._receive: Iterator[bytes] = iter(())
+        self._arrived: list[bytes] = []  # what is being handed over; none before, `b""` at the end
         self._quick: bool | None = None  # does the socket block for a moment? `None`: not tried
 
     @property
     def whole(self) -> bool:
         """Nothing was received that is not handed over yet, and nothing is to be sent."""
-        return not (self._arrived[0] or self._unsent)
+        return not (any(self._arrived) or self._unsent)
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
-        if uds is not None:
-            addresses: list[Any] = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
-        else:
-            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = _known_addresses(host, port, uds)
+        addresses = addresses or socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         for left in range(len(addresses), 0, -1):
             try:
                 return self._call(self._dial, addresses[-left], left)
@@ -1434,8 +1442,7 @@ class _BlockingWire:
                 sleep(_SHORT)
             else:
                 raise _too_late(self)
-        received = iter(partial(sock.recv, _READ), None)
-        self._receive = map(self._arrived.__setitem__, repeat(0), received)
+        self._receive = iter(partial(sock.recv, _READ), None)
 
     def _limit(self) -> float:
         """The moment until which to wait for something to receive."""
@@ -1494,12 +1501,12 @@ class _BlockingWire:
         where it can: to poll() before each recv() is a sixth of what a lone event costs.
         """
         arrived = self._arrived
-        arrived[0] = b""  # what was there has been taken, for its reader asks for more
+        arrived.clear()  # what was there has been taken, for its reader asks for more
         if self._quick and self.expires is None and not self._unsent:
             self._inside = True  # as in `_call`, written out for what is done with every event
             try:
                 if not self.closed:
-                    next(self._receive)
+                    arrived.extend(islice(self._receive, 1))
             except BlockingIOError as error:  # the moment is over
                 if not _lost(error):
                     raise
@@ -1507,12 +1514,12 @@ class _BlockingWire:
                 self._inside = False
                 if self.closed:
                     self._close()
-            if arrived[0] and not self.closed:
+            if arrived and not self.closed:
                 return arrived[0]
         return self._call(self._take)
 
     def _take(self) -> bytes:
-        sock, arrived = self._sock, self._arrived
+        sock = self._sock
         if sock is None:
             raise _Closed
         if self._unsent:
@@ -1522,8 +1529,8 @@ class _BlockingWire:
         until = self._limit()
         while self._wait(sock, _IN, until):
             try:
-                next(self._receive)
-                return arrived[0]
+                self._arrived.extend(islice(self._receive, 1))
+                return self._arrived[0]
             except BlockingIOError as error:  # the system thought better of it
                 if not _lost(error):
                     raise
@@ -1533,8 +1540,8 @@ class _BlockingWire:
         if not _QUICK:
             return False
         try:
-            moment = array("l", (0, int(_MOMENT * 1e6)))  # struct timeval
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, moment)
+            timeval = bytes(8) + int(_MOMENT * 1e6).to_bytes(8, sys.byteorder)  # a struct
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
             sock.setblocking(True)
         except OSError as error:
             if not _lost(error):
@@ -1649,8 +1656,8 @@ class _AsyncWire:
     """
 
     __slots__ = (
-        "_buffer", "_due", "_end", "_loop", "_paused", "_process", "_sock", "_timer", "_transport",
-        "_until", "_wakeup", "closed", "expires", "idle", "whole",
+        "_buffer", "_end", "_loop", "_process", "_sock", "_timer", "_transport", "_until",
+        "_wakeup", "closed", "expires", "idle", "whole",
     )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
@@ -1666,11 +1673,10 @@ class _AsyncWire:
         self._sock: socket.socket | None = None
         self._transport: Any = None
         self._buffer = b""
-        self._paused = False
         # What follows the buffer: `None`, more; `b""`, the peer's end; or why there is no more.
         self._end: BaseException | bytes | None = None
-        self._timer: Any = None
-        self._until = self._due = inf  # when the silence is too long; when the timer looks
+        self._until = inf  # when the task has waited for too long
+        self._timer: Any = None  # looks at that, sometimes earlier: to set one costs a read
 
     # What asyncio calls.
 
@@ -1681,8 +1687,7 @@ class _AsyncWire:
 
     def data_received(self, data: bytes) -> None:
         self._buffer = self._buffer + data if self._buffer else data
-        if len(self._buffer) > _READ and not self._paused:  # nobody takes it: slow the sender down
-            self._paused = True
+        if len(self._buffer) > _READ:  # nobody takes it: slow the sender down
             self._transport.pause_reading()
         self._wakeup.now()
 
@@ -1703,15 +1708,7 @@ class _AsyncWire:
     # What the protocol calls.
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
-        if uds is not None:
-            addresses: list[Any] = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
-        else:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            try:
-                socket.inet_pton(family, host)
-                addresses = [(family, socket.SOCK_STREAM, 0, "", (host, port))]
-            except OSError:
-                addresses = await self._resolve(host, port)
+        addresses = _known_addresses(host, port, uds) or await self._resolve(host, port)
         sock = await self._dial(addresses)
         try:
             await self._loop.create_connection(lambda: self, sock=sock)  # type: ignore[type-var]
@@ -1754,7 +1751,6 @@ class _AsyncWire:
                     for attempt in running:
                         if attempt.step():
                             running.remove(attempt)
-                            self._unwatch(attempt)
                             return attempt.sock
                 except OSError as error:
                     if not _lost(error):
@@ -1762,7 +1758,6 @@ class _AsyncWire:
                     failure = error
                     if attempt is not None:
                         running.remove(attempt)
-                        self._unwatch(attempt)
                         attempt.sock.close()
                 else:
                     await self._step_due(running, next_start if waiting else inf)
@@ -1770,30 +1765,29 @@ class _AsyncWire:
         finally:
             del failure  # its traceback refers to this frame
             for attempt in running:
-                self._unwatch(attempt)
                 attempt.sock.close()
 
     async def _step_due(self, running: list[_Connecting], until: float) -> None:
         """Wait until one of the sockets may have got further, or until then."""
-        for attempt in running:
-            if attempt.begun and not attempt.watched:
+        loop, watched, timer = self._loop, [], None
+        try:
+            for attempt in running:
                 try:
-                    self._loop.add_writer(attempt.sock.fileno(), self._wakeup.now)
-                    attempt.watched = True
+                    if attempt.begun:
+                        loop.add_writer(attempt.sock.fileno(), self._wakeup.now)
+                        watched.append(attempt.sock.fileno())
                 except NotImplementedError:  # Windows' default loop: look from time to time
                     pass
-        if not all(attempt.watched for attempt in running):
-            until = min(until, self._loop.time() + _SHORT)
-        timer = None if until == inf else self._loop.call_at(until, self._wakeup.soon)
-        try:
+            if len(watched) < len(running):
+                until = min(until, loop.time() + _SHORT)
+            if until < inf:
+                timer = loop.call_at(until, self._wakeup.soon)
             await self._woken()
         finally:
             if timer is not None:
                 timer.cancel()
-
-    def _unwatch(self, attempt: _Connecting) -> None:
-        if attempt.watched and not self._left():
-            self._loop.remove_writer(attempt.sock.fileno())
+            for descriptor in watched if not self._left() else ():
+                loop.remove_writer(descriptor)
 
     async def send(self, data: bytes) -> None:
         if self.closed:
@@ -1807,53 +1801,45 @@ class _AsyncWire:
             if self._end is not None or self.closed:
                 self._raise_end()
                 return b""
-            until = self.expires
-            if until is None:
-                until = inf if self.idle is None else self._loop.time() + self.idle
-            self._until = until
-            if until < self._due:  # else the timer that there is looks; to set one costs a read
-                self._start_timer()
-            await self._wakeup
+            await self._news()
         self.whole = False
         data, self._buffer = self._buffer, b""
-        if self._paused and self._transport is not None:
-            self._paused = False
+        if len(data) > _READ and self._transport is not None:
             self._transport.resume_reading()
         return data
 
     async def _woken(self) -> None:
         """Wait for news of a connect; raise what ended the wire."""
         self._raise_end()
-        self._until = inf if self.expires is None else self.expires
-        if self._until < self._due:
-            self._start_timer()
-        await self._wakeup
+        await self._news()
         self._raise_end()
+
+    def _news(self) -> _Wakeup:
+        """To be awaited: what happens next, the end of the time for it included."""
+        until = self.expires
+        if until is None:
+            until = inf if self.idle is None else self._loop.time() + self.idle
+        self._until = until
+        if self._timer is not None and until < self._timer.when():
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and until < inf:
+            self._timer = self._loop.call_at(until, self._tick)
+        return self._wakeup
 
     def _raise_end(self) -> None:
         if isinstance(self._end, BaseException):
             self.interrupt()
-            raise self._told()
+            raise _told(self)
         if self.closed:
             raise _Closed
 
-    def _told(self) -> BaseException:
-        """The error that ended it, once: its traceback will refer to this wire."""
-        error, self._end = self._end, None
-        return error  # type: ignore[return-value]
-
-    def _start_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._due = self._until
-        self._timer = self._loop.call_at(self._due, self._tick)
-
     def _tick(self, again: bool = False) -> None:
-        self._timer, self._due = None, inf
+        self._timer = None
         if not self._wakeup.waiting() or self._until == inf:
             return
         if self._until - self._loop.time() > _TICK:
-            self._start_timer()
+            self._timer = self._loop.call_at(self._until, self._tick)
         elif not again:  # the process may have been stopped: let the loop look once more
             self._timer = self._loop.call_later(2 * _TICK, self._tick, True)
         else:
@@ -1899,14 +1885,10 @@ class _AsyncWire:
             await _pause()  # the transport closes its socket in the loop's next turn
 
 
-class _Turn:
-    def __await__(self) -> Generator[None, None, None]:
-        yield
-
-
-async def _pause() -> None:
+@coroutine
+def _pause() -> Generator[None, None, None]:
     """One turn of the loop: `asyncio.sleep(0)` without asyncio."""
-    await _Turn()
+    yield
 
 
 # --- responses ----------------------------------------------------------------------------------
@@ -2514,8 +2496,7 @@ def _answer_head(status: Any, headers: Any, kind: Any) -> bytes:
         if not _TOKEN.fullmatch(name):
             raise RuntimeError(f"the application's header {name!r:.40} has no valid name")
         if not _FIELD_VALUE.fullmatch(value):
-            why = "control characters or some beyond Latin-1"
-            raise RuntimeError(f"the application's header {name} has {why}")
+            raise RuntimeError(f"the application's header {name} {_UNCARRIED}")
         if name.lower() == "content-length":
             lengths.add(value)
             if len(lengths) > 1 or not re.fullmatch("[0-9]{1,18}", value):
