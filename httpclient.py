@@ -477,14 +477,23 @@ class _Route:
         self.name = f"the proxy {self.proxy.authority}" if self.proxy else uds or url.authority
         self.connected = False
 
-    def failed(self, why: str) -> ConnectError:
-        """What to raise if the connection cannot be made, or is lost before the answer."""
+    def failed(self, error: OSError) -> OSError:
+        """What to raise for an error before the answer. It is the same for a proxy whether it was
+        asked for http or https; one that does not speak HTTP is none, and asked in vain.
+        """
+        ours = isinstance(error, HTTPClientError) and not isinstance(error, BodyError)
+        if self.proxy is not None and type(error) in (ConnectError, ProtocolError):
+            return self._proxy_failed(f"failed: {error}", isinstance(error, ProtocolError))
+        if ours:
+            return error
+        if self.connected and self.proxy is not None:
+            return self._proxy_failed(f"failed: {_reason(error)}")
         if self.connected:
-            return ConnectError(f"{self.name} closed the connection: {why}")
+            return ConnectError(f"{self.name} closed the connection: {_reason(error)}")
         kind = ConnectError if self.proxy is None else ProxyError
-        return kind(f"cannot connect to {self.name}: {why}")
+        return kind(f"cannot connect to {self.name}: {_reason(error)}")
 
-    def proxy_failed(self, what: str, fatal: bool = False) -> ProxyError:
+    def _proxy_failed(self, what: str, fatal: bool = False) -> ProxyError:
         error = ProxyError(f"{self.name} {what}")
         error.fatal = fatal
         return error
@@ -502,9 +511,9 @@ class _Route:
         status = answer.status_code
         if not 200 <= status < 300:
             fatal = 400 <= status < 500 and status not in (408, 425, 429)  # as 407: wrong password
-            raise self.proxy_failed(f"refused: {status} {_shown(answer.reason)}", fatal)
+            raise self._proxy_failed(f"refused: {status} {_shown(answer.reason)}", fatal)
         if answer.unread:
-            raise self.proxy_failed("sent more than its answer")
+            raise self._proxy_failed("sent more than its answer")
         self.proxy, self.name = None, self.url.authority
 
 
@@ -526,10 +535,9 @@ def _proxy_for(url: URL, option: str | None) -> URL | None:
     if option is not None:
         return _proxy(option)
     source, address = _variable(f"{url.scheme}_proxy", "all_proxy")
-    rules = _variable("no_proxy")[1].lower()
-    if address and any(_matches(url, rule) for rule in re.split(r"[\s,]+", rules)):
-        return None
-    return _proxy(address, source)
+    rules = _variable("no_proxy")[1].lower() if address else ""
+    spared = any(_matches(url, rule) for rule in re.split(r"[\s,]+", rules)) if rules else False
+    return None if spared or not address else _proxy(address, source)
 
 
 def _variable(*names: str) -> tuple[str, str]:
@@ -861,43 +869,38 @@ class _Chunked:
         wrong stays in the buffer.
         """
         pieces: list[bytes] = []
-        position, find, sizes = 0, buffer.find, _sizes
+        position, left, find, sizes = 0, self.left, buffer.find, _sizes
         try:
-            while self.left >= 0:
-                if self.left:  # within a chunk, or before its line end
-                    data_end = position + self.left - 2
-                    pieces.append(buffer[position:data_end])
-                    position += len(pieces[-1])
-                    self.left -= len(pieces[-1])
-                    line_end = buffer[data_end : data_end + 2]
-                    if not b"\r\n".startswith(line_end):
-                        raise BodyError("a chunk of the body does not end where its size says")
-                    if len(line_end) < 2:
+            while left >= 0:
+                if not left:  # a chunk line comes next
+                    end = find(b"\r\n", position)
+                    if end < 0:
+                        if len(buffer) - position > _MAX_CHUNK_LINE:
+                            why = f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes"
+                            raise BodyError(why)
                         break
-                    position, self.left = position + 2, 0
-                while (end := find(b"\r\n", position)) >= 0:
                     line = buffer[position:end]
                     size = sizes.get(line) or _chunk_size(line)
-                    start = end + 2
-                    stop = start + size
-                    if not size or buffer[stop : stop + 2] != b"\r\n":
+                    if not size:
+                        position, left = end, -1
                         break
-                    pieces.append(buffer[start:stop])
-                    position = stop + 2
-                else:
-                    if len(buffer) - position > _MAX_CHUNK_LINE:
-                        why = f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes"
-                        raise BodyError(why)
+                    position, left = end + 2, size + 2
+                stop = position + left
+                pieces.append(buffer[position : stop - 2])
+                line_end = buffer[stop - 2 : stop]
+                if line_end != b"\r\n":  # not all of it is here, or it is wrong
+                    position += len(pieces[-1])
+                    left -= len(pieces[-1])
+                    if not b"\r\n".startswith(line_end):
+                        raise BodyError("a chunk of the body does not end where its size says")
                     break
-                if size:  # not all of it is here, or it does not end as it should
-                    position, self.left = start, size + 2
-                else:
-                    position, self.left = end, -1
-            if self.left < 0 and not self.finished:
+                position, left = stop, 0
+            if left < 0 and not self.finished:
                 self._drop_trailers(buffer[position:], closed)
         except BodyError:
             if not any(pieces):
                 raise
+        self.left = left
         data = b"".join(pieces)
         if closed and not data and not self.finished:
             missing = f", {self.left - 2} bytes are missing" if self.left > 2 else ""
@@ -2205,7 +2208,8 @@ class Exchange:
             await wire.connect(route.peer.host, route.peer.port, self._uds)
             route.connected = True
             if route.proxy is not None and url.scheme == "https":
-                await self._tunnel(route)
+                await wire.send(route.tunnel_request())
+                route.tunnelled(await self._head("CONNECT"))
             self.via = "" if route.proxy is None else route.proxy.authority
             if context is not None:
                 self._stream = _TLS(wire, context, url.host)
@@ -2218,24 +2222,10 @@ class Exchange:
             if isinstance(error, RequestTimeout):
                 late = f"{route.name}: no answer within timeout={timeout} seconds"
                 raise RequestTimeout(late) from error
-            if type(error) in (ConnectError, ProtocolError) and route.proxy is not None:
-                # The same whether asked for http or https. What does not speak HTTP is no proxy,
-                # and to ask it again does not help.
-                fatal = isinstance(error, ProtocolError)
-                raise route.proxy_failed(f"failed: {error}", fatal) from error
-            if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
+            failure = route.failed(error)
+            if failure is error:
                 raise
-            raise route.failed(_reason(error)) from error
-
-    async def _tunnel(self, route: _Route) -> None:
-        try:
-            await self._stream.send(route.tunnel_request())
-            answer = await self._head("CONNECT")
-        except OSError as error:
-            if isinstance(error, (RequestTimeout, ProtocolError, _Closed)) or _from_handler(error):
-                raise
-            raise route.proxy_failed(f"failed: {_reason(error)}") from error
-        route.tunnelled(answer)
+            raise failure from error
 
     async def _head(self, method: str) -> ResponseParser:
         parser = ResponseParser(method)
