@@ -162,16 +162,17 @@ def _reason(error: BaseException) -> str:
             words = cause.strerror or str(cause)
             if type(cause).__module__ != "builtins":  # name resolution and TLS have other numbers
                 return words
-            return _strerror(cause.errno) if cause.errno in errno.errorcode else words
+            return _strerror(cause.errno, words)
         causes += getattr(cause, "exceptions", ())
         if cause.__cause__ is not None and cause.__cause__ not in causes:
             causes.append(cause.__cause__)
     return str(error) or type(error).__name__
 
 
-def _strerror(number: int) -> str:
+def _strerror(number: int, otherwise: str = "") -> str:
     """The system's words for an error; those of Winsock are in a table of their own."""
-    return getattr(socket, "errorTab", {}).get(number) or os.strerror(number)
+    known = os.strerror(number) if number in errno.errorcode else otherwise
+    return getattr(socket, "errorTab", {}).get(number, known)  # type: ignore[no-any-return]
 
 
 def _shown(text: str | bytes, most: int = 100) -> str:
@@ -313,8 +314,8 @@ def _basic(userinfo: str) -> str:
 
 
 def _pairs(option: str, given: Any) -> Iterator[tuple[Any, Any]]:
-    """The members of a mapping, or pairs, in which a name may come twice."""
-    for pair in given.items() if hasattr(given, "items") else given:
+    """The members of a mapping, or pairs, in which a name may come twice; none of `None`."""
+    for pair in given.items() if hasattr(given, "items") else given or ():
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(f"{option} are a mapping of names to values, or (name, value) pairs")
         yield pair[0], pair[1]
@@ -323,7 +324,7 @@ def _pairs(option: str, given: Any) -> Iterator[tuple[Any, Any]]:
 def _header_lines(headers: Any) -> list[tuple[str, str]]:
     """Header lines that can be sent; or why they cannot."""
     lines = []
-    for name, value in _pairs("headers", headers or ()):
+    for name, value in _pairs("headers", headers):
         if not isinstance(name, str):
             raise TypeError(f"the name of a header is {type(name).__name__}, not a string")
         if not _TOKEN.fullmatch(name):
@@ -339,15 +340,28 @@ def _header_lines(headers: Any) -> list[tuple[str, str]]:
     return lines
 
 
+def _joined(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Header lines by name, those of one name, in any case, joined (RFC 9110, 5.3)."""
+    joined: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for name, value in lines:
+        name = names.setdefault(name.lower(), name)
+        between = "; " if name.lower() == "cookie" else ", "
+        joined[name] = f"{joined[name]}{between}{value}" if name in joined else value
+    return joined
+
+
 def _content_bytes(content: Any) -> bytes | None:
     """A body to be sent. A buffer is copied, for the caller may use it again."""
     if content is None or isinstance(content, bytes):
         return content
+    if isinstance(content, str):
+        if re.search(r"[\ud800-\udfff]", content):  # an error of encode() would hold all of it
+            why = "content has lone surrogates, which UTF-8 cannot carry; for JSON: json="
+            raise InvalidRequestError(why)
+        return content.encode()
     try:
-        return content.encode() if isinstance(content, str) else bytes(memoryview(content))
-    except UnicodeError:
-        why = "content has lone surrogates, which UTF-8 cannot carry; for JSON: json="
-        raise InvalidRequestError(why) from None
+        return bytes(memoryview(content))
     except TypeError:
         kind = type(content).__name__
         raise TypeError(f"content is bytes or str, not {kind}; for JSON: json=") from None
@@ -1931,25 +1945,23 @@ class _Lines:
     def __init__(self) -> None:
         self._line = bytearray()  # the beginning of one
         self._cr = False  # the last byte was one: an LF that follows belongs to it
-        self.ended = False
 
     def feed(self, data: bytes) -> list[str]:
         """The lines that end in `data`; with `b""`, the end of the body, what is left. Raises
         `BodyError` for a line without end, rather than keep more and more of it.
         """
-        self.ended = not data
-        if self.ended and self._line:
+        if self._cr:  # so there is no line yet
+            data = data.removeprefix(b"\n")
+        elif self._line and not data:
             data = b"\n"
-        elif self._cr and data[:1] == b"\n":
-            data = data[1:]
-        self._cr = data[-1:] == b"\r"
+        self._cr = data.endswith(b"\r")
         first, *others = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         self._line += first
         if len(self._line) > _MAX_LINE:
             raise BodyError(f"a line is longer than {_MAX_LINE >> 20} MiB; iter_bytes() reads on")
         if not others:
             return []
-        lines = [bytes(self._line), *others[:-1]]
+        lines: list[bytes | bytearray] = [self._line, *others[:-1]]
         self._line = bytearray(others[-1])
         return [line.decode("utf-8", "replace") for line in lines]
 
@@ -1979,10 +1991,7 @@ class _Answer:
 
     def limit(self, seconds: float | None, each: bool = False) -> None:
         """Bound all reads of the body to come, together or `each`: then `RequestTimeout`."""
-        if each:
-            self._exchange.idle = seconds
-        else:
-            self._exchange.limit(seconds)
+        self._exchange.limit(seconds, each)
 
     @property
     def ok(self) -> bool:
@@ -2082,9 +2091,10 @@ class Response(_Answer):
         """`iter_bytes` by lines without their ends (LF, CR, CRLF), in UTF-8, each as soon as it is
         complete. A line over 64 MiB is a `BodyError`.
         """
-        read, lines = self._begin(), _Lines()
-        while not lines.ended:
-            yield from lines.feed(_run(read()))
+        read, lines, data = self._begin(), _Lines(), None
+        while data != b"":
+            data = _run(read())
+            yield from lines.feed(data)
 
     def read(self) -> bytes:
         """All of the body, however large; kept as `content`. `RuntimeError` if it was already
@@ -2114,9 +2124,10 @@ class AsyncResponse(_Answer):
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         """As `Response.iter_lines`."""
-        read, lines = self._begin(), _Lines()
-        while not lines.ended:
-            for line in lines.feed(await read()):
+        read, lines, data = self._begin(), _Lines(), None
+        while data != b"":
+            data = await read()
+            for line in lines.feed(data):
                 yield line
 
     aread = _Answer._read
@@ -2148,7 +2159,6 @@ class Exchange:
     _new_wire: Callable[..., Any] = _BlockingWire
     _new_response: Callable[..., Any] = Response
     _turn: Callable[..., Any] | None = None
-    _application: Callable[[Request], Any] | None = None  # in-process, makes what is for a wire
     via = ""  # the proxy whose answer this is
     _wire: Any = None
 
@@ -2156,9 +2166,11 @@ class Exchange:
         self, verify: Any = True, proxy: str | None = None,
         uds: str | os.PathLike[str] | None = None, follow_redirects: bool = True,
         idle_timeout: float | None = None, max_redirects: int = 20,
+        application: Callable[[Request, float | None], Any] | None = None,
     ) -> None:  # fmt: skip
         if uds is not None and not hasattr(socket, "AF_UNIX"):
             raise InvalidRequestError("uds: this system, or its Python, has no Unix sockets")
+        self._application = application  # in-process: makes what takes the place of a wire
         self._verify, self._proxy = verify, proxy
         self._uds = None if uds is None else os.fspath(uds)
         self._max_redirects = max_redirects if follow_redirects else -1
@@ -2175,7 +2187,7 @@ class Exchange:
         error closes all.
         """
         expires = None if timeout is None else self._now() + timeout
-        most, confined = self._max_redirects, self._uds is not None
+        most, confined = self._max_redirects, self._uds is not None or self._application is not None
         try:
             while True:
                 parser = await self._send(request, timeout, expires)
@@ -2197,7 +2209,7 @@ class Exchange:
         self, request: Request, timeout: float | None, expires: float | None
     ) -> ResponseParser:
         if self._application is not None:
-            self._wire = self._stream = self._application(request)
+            self._wire = self._stream = self._application(request, expires)
             return await self._head(request.method)
         url, route = request.url, _Route(request.url, self._proxy, self._uds)
         try:
@@ -2273,18 +2285,12 @@ class Exchange:
         """
         return self._parser is not None and getattr(self._wire, "whole", False)
 
-    @property
-    def idle(self) -> float | None:
-        """Seconds of silence in the body that are borne; `None` for no limit."""
-        return self._idle
-
-    @idle.setter
-    def idle(self, seconds: float | None) -> None:
-        self._idle = self._wire.idle = seconds
-
-    def limit(self, seconds: float | None) -> None:
-        """Bound all reads to come together."""
-        self._wire.expires = None if seconds is None else self._now() + seconds
+    def limit(self, seconds: float | None, each: bool = False) -> None:
+        """Bound all reads to come together, or `each`: seconds from now, or of silence."""
+        if each:
+            self._wire.idle = seconds
+        else:
+            self._wire.expires = None if seconds is None else self._now() + seconds
 
     def stop(self) -> None:
         """Let reads end after what has arrived; before the answer's head, as `interrupt`."""
@@ -2497,9 +2503,7 @@ def _answer_head(status: Any, headers: Any, kind: Any) -> bytes:
 
 
 def _failed(error: BaseException) -> RuntimeError:
-    """What the caller gets for an application's OSError, which would look like a lost connection
-    of his own.
-    """
+    """For an application's OSError, which would look like a lost connection of the caller's."""
     return RuntimeError(f"the application failed: {type(error).__name__}: {error}")
 
 
@@ -2521,12 +2525,9 @@ class WSGITransport:
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None,
         timeout: float | None = None,
     ) -> Response:  # fmt: skip
-        expires = None if timeout is None else monotonic() + timeout
-        exchange = Exchange()
-        exchange._uds = ""  # as with a Unix socket, no other origin can be reached
-        exchange._application = lambda request: _WSGIWire(self.app, request, expires)
-        response: Response = _run(exchange.open(Request(method, url, headers, content)))
-        return response
+        exchange = Exchange(application=partial(_WSGIWire, self.app))
+        opening = exchange.open(Request(method, url, headers, content), timeout)
+        return _run(opening)  # type: ignore[no-any-return]
 
 
 class _WSGIWire:
@@ -2555,11 +2556,9 @@ class _WSGIWire:
             "wsgi.input": io.BytesIO(request.content or b""), "wsgi.errors": sys.stderr,
             "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False,
         }  # fmt: skip
-        for name, value in request.lines():
+        for name, value in _joined(request.lines()).items():  # RFC 3875, 4.1.18
             key = name.upper().replace("-", "_")
-            key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
-            before = [environ[key]] if key in environ else []  # RFC 3875, 4.1.18: lines become one
-            environ[key] = ("; " if key == "HTTP_COOKIE" else ",").join([*before, value])
+            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
         self._result = app(environ, self._start_response)
         # The head waits for no piece, and one may be written at the end.
         for piece in chain([b""], self._result, [b""]):
@@ -2597,7 +2596,7 @@ class _WSGIWire:
         if self.closed:
             raise _Closed
         if self.expires is not None and monotonic() > self.expires:
-            raise RequestTimeout("no answer in time (timeout)")
+            raise _too_late(self)
         if not self._started:
             raise RuntimeError("the application did not call start_response")
         self._sent = True
@@ -2648,14 +2647,9 @@ class ASGITransport:
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None,
         timeout: float | None = None,
     ) -> AsyncResponse:  # fmt: skip
-        import asyncio
-
-        expires = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        exchange = AsyncExchange()
-        exchange._uds = ""  # as with a Unix socket, no other origin can be reached
-        exchange._application = lambda request: self._wire(request, expires)
         request = Request(method, url, headers, content)
-        return await exchange.open(request)  # type: ignore[no-any-return]
+        opening = AsyncExchange(application=self._wire).open(request, timeout)
+        return await opening  # type: ignore[no-any-return]
 
     def _wire(self, request: Request, expires: float | None) -> _ASGIWire:
         from urllib.parse import unquote
@@ -2804,9 +2798,7 @@ class _ASGIWire:
         return message
 
     def _expire(self) -> None:
-        silence = f"silence for idle_timeout={self.idle} seconds"
-        late = "no answer in time (timeout)"
-        self._error = RequestTimeout(silence if self.expires is None else late)
+        self._error = _too_late(self)
         self.interrupt()
 
     def error(self) -> BaseException | None:
@@ -2932,7 +2924,9 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     """
     name, world, send = _recognized(client)
     if world is None and not callable(client):
-        raise TypeError(f"transport= takes {_CHOICE[asynchronous]} transport(method, url, *, "
+        known = ", ".join(".".join(key) for key in _CLIENTS if _CLIENTS[key][0] is asynchronous)
+        ours = "ASGITransport(app) or a coroutine" if asynchronous else "WSGITransport(app) or a"
+        raise TypeError(f"transport= takes {known}, {ours} function transport(method, url, *, "
                         f"headers, content, timeout), not {name}")  # fmt: skip
     if world is not None and isinstance(client, type):
         raise TypeError(f"transport= takes an instance of {name}, not the class")
@@ -2943,8 +2937,8 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
 
 
 def _recognized(client: Any) -> tuple[str, bool | None, Any]:
-    """What it is called; is it for asyncio (`None`: nobody can tell); what sends by it, if that is
-    not itself. Raises `TypeError` for a bare application.
+    """Its name; is it for asyncio (`None`: nobody can tell); what sends by it, if it does not do
+    that itself. Raises `TypeError` for a bare application.
     """
     kind = client if isinstance(client, type) else type(client)
     for base in kind.__mro__:
@@ -2971,28 +2965,13 @@ def _code_of(function: Any) -> Any:
     return getattr(getattr(function, "__wrapped__", function), "__code__", None)
 
 
-def _lines_of(headers: Any) -> list[tuple[str, str]]:
-    return list(headers.items() if hasattr(headers, "items") else headers or ())
-
-
-def _least(limit: float | None, other: float | None) -> float | None:
-    """The shorter of two time limits; `None` is none."""
-    return min((seconds for seconds in (limit, other) if seconds is not None), default=None)
-
-
 def _send_by_requests(
     session: Any, method: str, url: str, *, headers: Any, content: Any, timeout: float | None
 ) -> Any:
-    """By requests and niquests, whose headers are a mapping: lines of one name become one
-    (RFC 9110, 5.3). A limit for the next byte would end a quiet stream, where `connect` is not
-    there to lift it: in niquests' asynchronous session.
+    """By requests and niquests, whose headers are a mapping. A limit for the next byte would end a
+    quiet stream, where `connect` is not there to lift it: in niquests' asynchronous session.
     """
-    joined: dict[str, str] = {}
-    names: dict[str, str] = {}
-    for name, value in _lines_of(headers):
-        name = names.setdefault(name.lower(), name)
-        between = "; " if name.lower() == "cookie" else ", "
-        joined[name] = f"{joined[name]}{between}{value}" if name in joined else value
+    joined = _joined(_pairs("headers", headers))
     limits = (timeout, None) if hasattr(session, "__aenter__") else timeout
     return session.request(method, url, headers=joined, data=content, timeout=limits, stream=True)
 
@@ -3000,9 +2979,13 @@ def _send_by_requests(
 def _send_by_httpx(
     client: Any, method: str, url: str, *, headers: Any, content: Any, timeout: float | None
 ) -> Any:
-    lines = [(name.encode(), value.encode("latin-1")) for name, value in _lines_of(headers)]
+    pairs = _pairs("headers", headers)
+    lines = [(name.encode(), value.encode("latin-1")) for name, value in pairs]
     own, read = client.timeout, None if hasattr(client, "aclose") else timeout
-    connect, write, pool = (_least(limit, timeout) for limit in (own.connect, own.write, own.pool))
+    connect, write, pool = (
+        min((limit for limit in (its, timeout) if limit is not None), default=None)
+        for its in (own.connect, own.write, own.pool)
+    )
     limits = (connect, read, write, pool)
     request = client.build_request(method, url, headers=lines, content=content, timeout=limits)
     return client.send(request, stream=True, follow_redirects=True)
@@ -3013,7 +2996,7 @@ def _send_by_aiohttp(
 ) -> Any:
     own = session.timeout
     limits = type(own)(total=None, connect=own.connect, sock_connect=own.sock_connect)
-    lines = [(name, _as_utf8(value)) for name, value in _lines_of(headers)]
+    lines = [(name, _as_utf8(value)) for name, value in _pairs("headers", headers)]
     return session.request(method, url, headers=lines, data=content, timeout=limits)
 
 
@@ -3035,11 +3018,4 @@ _CLIENTS: dict[tuple[str, str], tuple[bool, Callable[..., Any]]] = {
     ("httpx2", "Client"): (False, _send_by_httpx),
     ("httpx2", "AsyncClient"): (True, _send_by_httpx),
     ("aiohttp", "ClientSession"): (True, _send_by_aiohttp),
-}
-_CHOICE = {
-    world: ", ".join(".".join(key) for key, known in _CLIENTS.items() if known[0] is world) + more
-    for world, more in (
-        (False, ", WSGITransport(app) or a function"),
-        (True, ", ASGITransport(app) or a coroutine function"),
-    )
 }
