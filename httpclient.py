@@ -37,8 +37,9 @@ from collections.abc import (
     Sequence,
 )
 from functools import partial
-from itertools import islice
+from itertools import islice, starmap
 from math import inf
+from operator import methodcaller
 from time import get_clock_info, monotonic, sleep
 from types import coroutine
 
@@ -1244,6 +1245,7 @@ _IN, _OUT = 1, 4  # POLLIN and POLLOUT
 _WAKES = sys.platform == "linux"
 _SLICE = 0.25  # seconds
 _SHORT = 0.01  # seconds between two looks at what no system call can wait for
+_HEAD_START = 0.25  # seconds for an address alone, as RFC 8305, 8 recommends
 _QUICK = sys.platform == "linux" and sys.maxsize > 2**32  # SO_RCVTIMEO takes two 64-bit numbers
 _MOMENT = 0.005  # seconds of silence before a blocking read is followed by a poll()
 _TICK = max(0.001, get_clock_info("monotonic").resolution)
@@ -1287,6 +1289,19 @@ def _lost(error: OSError) -> bool:
     return not isinstance(error, HTTPClientError) and not _from_handler(error)
 
 
+class _Borne:
+    """`with _Borne(*kinds)`: such an error of the system ends the block, and does not matter."""
+
+    def __init__(self, *kinds: type[OSError]) -> None:
+        self._kinds = kinds
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return isinstance(error, self._kinds) and _lost(error)
+
+
 def _told(receiver: Any) -> BaseException:
     """The error that is its end, once: the error's traceback will refer to it."""
     error: BaseException
@@ -1302,19 +1317,13 @@ def _too_late(wire: Any) -> RequestTimeout:
 
 def _tune(sock: socket.socket) -> None:
     for setting in _SETTINGS:
-        try:
+        with _Borne(OSError):  # an option that this system does not have
             sock.setsockopt(*setting)
-        except OSError as error:  # an option that this system does not have
-            if not _lost(error):
-                raise
 
 
 def _shut_down(sock: socket.socket) -> None:
-    try:
+    with _Borne(OSError):  # it is not connected any more
         sock.shutdown(socket.SHUT_RDWR)
-    except OSError as error:  # it is not connected any more
-        if not _lost(error):
-            raise
 
 
 def _poll(sock: socket.socket, events: int, seconds: float) -> int:
@@ -1344,13 +1353,10 @@ def _known_addresses(host: str, port: int, uds: str | None) -> list[Any]:
     if uds is not None:
         return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
+    with _Borne(OSError):
         socket.inet_pton(family, host)
-    except OSError as error:
-        if not _lost(error):
-            raise
-        return []
-    return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
+        return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
+    return []
 
 
 class _Connecting:
@@ -1496,19 +1502,15 @@ class _BlockingWire:
         sock, ready = self._sock, _OUT
         if sock is None:
             raise _Closed
-        while self._unsent and ready and not ready & _IN:
-            try:
-                sent = sock.send(self._unsent, getattr(socket, "MSG_DONTWAIT", 0))
-                self._unsent = self._unsent[sent:]
-            except (BrokenPipeError, ConnectionResetError) as error:
-                if not _lost(error):
-                    raise
-                self._unsent = memoryview(b"")  # what was answered before can still be received
-            except BlockingIOError as error:
-                if not _lost(error):
-                    raise
-            if self._unsent:
-                ready = self._wait(sock, _IN | _OUT, self._limit())
+        with _Borne(BrokenPipeError, ConnectionResetError):
+            while self._unsent and ready and not ready & _IN:
+                with _Borne(BlockingIOError):
+                    sent = sock.send(self._unsent, getattr(socket, "MSG_DONTWAIT", 0))
+                    self._unsent = self._unsent[sent:]
+                if self._unsent:
+                    ready = self._wait(sock, _IN | _OUT, self._limit())
+            return
+        self._unsent = memoryview(b"")  # what was answered before can still be received
 
     async def recv(self) -> bytes:
         return self.recv_now()
@@ -1545,26 +1547,19 @@ class _BlockingWire:
             self._quick = self._make_quick(sock)
         until = self._limit()
         while self._wait(sock, _IN, until):
-            try:
+            with _Borne(BlockingIOError):  # the system thought better of it
                 self._arrived.extend(islice(self._receive, 1))
                 return self._arrived[0]
-            except BlockingIOError as error:  # the system thought better of it
-                if not _lost(error):
-                    raise
         return b""  # stopped
 
     def _make_quick(self, sock: socket.socket) -> bool:
-        if not _QUICK:
-            return False
-        try:
-            timeval = bytes(8) + int(_MOMENT * 1e6).to_bytes(8, sys.byteorder)  # a struct
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
-            sock.setblocking(True)
-        except OSError as error:
-            if not _lost(error):
-                raise
-            return False
-        return os.get_blocking(sock.fileno())  # gevent's sockets only look so
+        with _Borne(OSError):
+            if _QUICK:
+                timeval = bytes(8) + int(_MOMENT * 1e6).to_bytes(8, sys.byteorder)  # a struct
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+                sock.setblocking(True)
+                return os.get_blocking(sock.fileno())  # gevent's sockets only look so
+        return False
 
     def stop(self) -> None:
         self._stopped = True
@@ -1752,7 +1747,7 @@ class _AsyncWire:
 
     async def _dial(self, addresses: list[Any]) -> socket.socket:
         """The socket that connects first. Another address is tried when all those before it have
-        failed, or the last one has had 250 ms (RFC 8305, 5).
+        failed, or the last one has had its head start (RFC 8305, 5).
         """
         nth = {address[0]: itertools.count() for address in addresses}
         waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # in turns (4)
@@ -1763,7 +1758,7 @@ class _AsyncWire:
                 attempt = None
                 try:
                     if waiting and (not running or self._loop.time() >= next_start):
-                        next_start = self._loop.time() + 0.25
+                        next_start = self._loop.time() + _HEAD_START
                         running.append(_Connecting(waiting.pop(0)))
                     for attempt in running:
                         if attempt.step():
@@ -1911,10 +1906,13 @@ def _pause() -> Generator[None, None, None]:
 # --- responses ----------------------------------------------------------------------------------
 
 
-def _run(step: Coroutine[Any, None, _T]) -> _T:
-    """Run a coroutine over a blocking wire: it never suspends, one step ends it."""
+def _run(function: Callable[..., Coroutine[Any, None, _T]], *arguments: Any) -> _T:
+    """Call a coroutine function over a blocking wire: it never suspends, one step ends it. That is
+    a step of the interpreter, too, so no signal handler can leave a coroutine that has not begun,
+    of which Python would warn.
+    """
     try:
-        step.send(None)
+        next(map(methodcaller("send", None), starmap(function, [arguments])))
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     raise RuntimeError("a blocking wire suspended")
@@ -2084,7 +2082,7 @@ class Response(_Answer):
         `close()`, `RuntimeError` if it was already iterated over.
         """
         read = self._begin()
-        while data := _run(read()):
+        while data := _run(read):
             yield data
 
     def iter_lines(self) -> Iterator[str]:
@@ -2093,14 +2091,14 @@ class Response(_Answer):
         """
         read, lines, data = self._begin(), _Lines(), None
         while data != b"":
-            data = _run(read())
+            data = _run(read)
             yield from lines.feed(data)
 
     def read(self) -> bytes:
         """All of the body, however large; kept as `content`. `RuntimeError` if it was already
         iterated over.
         """
-        return _run(self._read())
+        return _run(self._read)
 
     def close(self) -> None:
         """Close the connection, from any thread, at once: who is reading gets a `ConnectError`."""
@@ -2434,7 +2432,7 @@ def request(method: str, url: str, **options: Unpack[_Options]) -> Response:
     `ConnectError`, `ProxyError`, `ProtocolError`, `CertificateError`, `RedirectError`, `BodyError`
     (`ConnectionError`s); `RequestTimeout` (a `TimeoutError`).
     """
-    return _run(_request(Exchange, method, url, **options))  # type: ignore[no-any-return]
+    return _run(partial(_request, Exchange, method, url, **options))  # type: ignore[no-any-return]
 
 
 def get(url: str, **options: Unpack[_Options]) -> Response:
@@ -2526,8 +2524,8 @@ class WSGITransport:
         timeout: float | None = None,
     ) -> Response:  # fmt: skip
         exchange = Exchange(application=partial(_WSGIWire, self.app))
-        opening = exchange.open(Request(method, url, headers, content), timeout)
-        return _run(opening)  # type: ignore[no-any-return]
+        request = Request(method, url, headers, content)
+        return _run(exchange.open, request, timeout)  # type: ignore[no-any-return]
 
 
 class _WSGIWire:
