@@ -1171,6 +1171,8 @@ class _TLS:
 
     def _decrypt(self) -> bytes | None:
         """All that can be decrypted now, `None` if nothing; `b""` at the end the peer declared."""
+        if not self._incoming.pending and self._end is None:
+            return None
         pieces: list[bytes] = []
         try:
             while self._incoming.pending and self._end is None:
@@ -1206,21 +1208,17 @@ class _TLS:
 
     async def recv(self) -> bytes:
         """What was received and can be decrypted; `b""` only for an end that the peer declared."""
-        data = self._decrypt()  # what came with the handshake, an end
-        while data is None:
+        while (data := self._decrypt()) is None:
             await self._flush()  # an answer to an update of keys (RFC 8446, 4.6.3)
             self._feed(await self._wire.recv())
-            data = self._decrypt()
         return data
 
     def recv_now(self) -> bytes:
         """`recv` over a blocking wire, without coroutines."""
-        data = self._decrypt()
-        while data is None:
+        while (data := self._decrypt()) is None:
             if self._outgoing.pending:
                 self._wire.send_now(self._outgoing.read())
             self._feed(self._wire.recv_now())
-            data = self._decrypt()
         return data
 
 
@@ -1408,8 +1406,8 @@ class _BlockingWire:
         self._lock = RLock()  # held for moments; reentrant for the sake of signal handlers
         self._sock: socket.socket | None = None
         self._unsent = memoryview(b"")
-        # `_arrived.extend(islice(_receive, 1))` receives, and keeps what it received, in one step
-        # of the interpreter. Python runs signal handlers between steps, and bytes that a handler's
+        # `_arrived += islice(_receive, 1)` receives, and keeps what it received, in one step of the
+        # interpreter. Python runs signal handlers between steps, and bytes that a handler's
         # exception made disappear would be lost without anybody knowing.
         self._receive: Iterator[bytes] = iter(())
         self._arrived: list[bytes] = []  # what is being handed over; none before, `b""` at the end
@@ -1525,7 +1523,7 @@ class _BlockingWire:
             self._inside = True  # as in `_call`, written out for what is done with every event
             try:
                 if not self.closed:
-                    arrived.extend(islice(self._receive, 1))
+                    arrived += islice(self._receive, 1)
             except BlockingIOError as error:  # the moment is over
                 if not _lost(error):
                     raise
@@ -1548,7 +1546,7 @@ class _BlockingWire:
         until = self._limit()
         while self._wait(sock, _IN, until):
             with _Borne(BlockingIOError):  # the system thought better of it
-                self._arrived.extend(islice(self._receive, 1))
+                self._arrived += islice(self._receive, 1)
                 return self._arrived[0]
         return b""  # stopped
 
