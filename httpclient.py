@@ -609,6 +609,7 @@ _PARAMETER = r';[ \t]*([^;=]*)(?:="((?s:[^"\\]|\\.)*)"?[^;]*|=([^;]*))?'
 # mean that nothing was done to the content, as in Fetch ("handle content codings").
 _DECODED = ("gzip", "x-gzip", "deflate")
 _NOT_DECODED = ("br", "compress", "dcb", "dcz", "x-compress", "zstd")
+_REPLAYED = 16  # pieces; more of them would be kept for longer, fewer be copied for more often
 _sizes: dict[bytes, int] = {}  # of chunk lines met before; only short ones, so they are few
 
 
@@ -707,14 +708,13 @@ class ResponseParser:
     decoder has to say, only after all that came before it was read. Memory is bounded by what is
     fed at a time.
 
-    One reader after the other (`_Head`, then the one for the framing of the body, chosen once) is
-    given `unread`, and returns what it makes of that and what it has to see again. The `read` of a
-    framing is told, too, whether the connection is closed; `finished`: it has read the whole body.
+    One reader after the other, `_Head` and the one of the framing, is given `unread`, and returns
+    what it makes of that and what it has to see again.
     """
 
     __slots__ = (
-        "_closed", "_decoder", "_reader", "coding", "headers", "http_version", "pending", "reason",
-        "status_code", "unread",
+        "_closed", "_decoder", "_method", "_reader", "coding", "headers", "http_version", "pending",
+        "reason", "status_code", "unread",
     )  # fmt: skip
 
     def __init__(self, method: str = "GET") -> None:
@@ -726,7 +726,8 @@ class ResponseParser:
         self.pending = False
         self.unread = b""  # what arrived, and is not used yet
         self._closed = False  # no more bytes will come
-        self._reader: Any = _Head(method)
+        self._method = method
+        self._reader: Any = _Head()
         self._decoder: Any = None
 
     def feed(self, data: bytes) -> None:
@@ -740,7 +741,7 @@ class ResponseParser:
                 codings = _listed(self.headers, "content-encoding")
                 self.coding = ", ".join(c for c in codings if c in _DECODED + _NOT_DECODED)
                 self._decoder = _Decoder(self.coding) if self.coding else None
-                self._reader = self._reader.body_reader(self.status_code, self.headers)
+                self._reader = _framing(self._method, self.status_code, self.headers)
             elif self._closed:
                 raise ConnectError("the connection was closed before the answer was complete")
 
@@ -785,10 +786,9 @@ class ResponseParser:
 class _Head:
     """Reads the head of the answer (RFC 9112, 4, 5), behind any interim ones (RFC 9110, 15.2)."""
 
-    __slots__ = ("_interim", "_method", "_searched")
+    __slots__ = ("_interim", "_searched")
 
-    def __init__(self, method: str) -> None:
-        self._method = method
+    def __init__(self) -> None:
         self._interim = 0  # how many of them there were
         self._searched = 0  # from here on the buffer may hold the end of the head
 
@@ -821,26 +821,32 @@ class _Head:
                 raise ProtocolError(f"more than {_MAX_INTERIM} interim answers (1xx)")
         return None, buffer
 
-    def body_reader(self, status: int, headers: Headers) -> Any:
-        """RFC 9112, 6.3: message body length. What is refused there is read where clients read it:
-        a connection serves one request, so nothing can be smuggled in what others read otherwise.
-        """
-        tunnel = self._method == "CONNECT" and status < 300
-        if self._method == "HEAD" or status in (204, 304) or tunnel:
-            return _Length(0)
-        codings = set(_listed(headers, "transfer-encoding")) - {"identity"}
-        if codings == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
-            return _Chunked()
-        if codings:
-            names = _shown(", ".join(sorted(codings)), 40)
-            raise ProtocolError(f"transfer coding '{names}' is not supported")
-        lengths = set(_listed(headers, "content-length"))
-        if not lengths:
-            return _UntilClose()
-        length = lengths.pop()
-        if lengths or not re.fullmatch("[0-9]{1,18}", length):
-            raise ProtocolError("the answer has conflicting or malformed values of Content-Length")
-        return _Length(int(length))
+
+# The framings. Each is a class with `read(buffer, closed)`, which returns the data in the buffer
+# and what is not used yet, and is told whether the connection is closed; and with `finished`: the
+# whole body was read. To add one is to write it, and to choose it in `_framing`.
+
+
+def _framing(method: str, status: int, headers: Headers) -> Any:
+    """RFC 9112, 6.3: message body length. What is refused there is read where clients read it: a
+    connection serves one request, so nothing can be smuggled in what others read otherwise.
+    """
+    tunnel = method == "CONNECT" and status < 300
+    if method == "HEAD" or status in (204, 304) or tunnel:
+        return _Length(0)
+    codings = set(_listed(headers, "transfer-encoding")) - {"identity"}
+    if codings == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
+        return _Chunked()
+    if codings:
+        names = _shown(", ".join(sorted(codings)), 40)
+        raise ProtocolError(f"transfer coding '{names}' is not supported")
+    lengths = set(_listed(headers, "content-length"))
+    if not lengths:
+        return _UntilClose()
+    length = lengths.pop()
+    if lengths or not re.fullmatch("[0-9]{1,18}", length):
+        raise ProtocolError("the answer has conflicting or malformed values of Content-Length")
+    return _Length(int(length))
 
 
 class _UntilClose:
@@ -952,8 +958,8 @@ class _Decoder:
     bomb goes off slowly.
 
     zlib gives out nothing of a piece that is broken somewhere. What came before the break is
-    decoded a second time, from a copy of zlib's state that is a few pieces old: to copy it for each
-    piece takes four times as long as to decode an event.
+    decoded a second time, from a copy of zlib's state that is at most `_REPLAYED` pieces old: to
+    copy it for each piece would take four times as long as to decode an event.
     """
 
     __slots__ = ("_broken", "_coding", "_copy", "_since", "_zlib", "more")
@@ -984,7 +990,7 @@ class _Decoder:
                 raise BodyError("the body goes on after the end of its deflate stream")
             data = self._zlib.unused_data + data
             self._start(zlib.decompressobj(31))  # one more member (RFC 1952, 2.2)
-        elif len(self._since) == 16:
+        elif len(self._since) == _REPLAYED:
             self._start(self._zlib)
         decoder: Any = self._zlib
         data = decoder.unconsumed_tail + data
@@ -1004,16 +1010,15 @@ class _Decoder:
         """What comes before the place where the last piece is broken."""
         import zlib
 
-        decoded: list[bytes] = []
+        decoded = bytearray()
         try:
             for piece in self._since[:-1]:
                 self._copy.decompress(piece, _READ)
             for byte in self._since[-1]:
-                made = self._copy.decompress(bytes([byte]), _READ)
-                decoded.append(made)
+                decoded += self._copy.decompress(bytes([byte]), _READ)
         except zlib.error:
             pass
-        return b"".join(decoded)
+        return bytes(decoded)
 
     def finish(self) -> None:
         if self._zlib is not None and not self._zlib.eof:
@@ -2264,7 +2269,7 @@ class Exchange:
         return b""
 
     def read_now(self) -> bytes | None:
-        """`read` without a coroutine, which blocks; `None` if only `read` can go on."""
+        """`read` without a coroutine, which blocks; `None`: nothing as yet, go on with `read`."""
         if self._parser.pending:
             return None
         try:
