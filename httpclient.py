@@ -385,7 +385,7 @@ def _content_bytes(content: Any) -> bytes | None:
 
 
 class Request:
-    """One request, checked: method, `URL`, header lines, body.
+    """One request, checked: method, `URL`, header lines, body. It can be sent more than once.
 
     `hops` are the URLs on the way to this one, itself the last, as messages may show them; a method
     that a redirect changed is noted behind the URL.
@@ -508,21 +508,24 @@ class _Route:
         self.name = f"the proxy {self.proxy.authority}" if self.proxy else uds or url.authority
         self.connected = False
 
-    def failed(self, error: OSError) -> OSError:
-        """What to raise for an error before the answer. It is the same for a proxy whether it was
-        asked for http or https; one that does not speak HTTP is none, and asked in vain.
+    def says_enough(self, error: OSError) -> bool:
+        """Can an error before the answer be raised as it is? A proxy has to be named."""
+        if isinstance(error, BodyError):  # of TLS, before there is a body
+            return False
+        unnamed = self.proxy is not None and type(error) in (ConnectError, ProtocolError)
+        return isinstance(error, HTTPClientError) and not unnamed
+
+    def failed(self, error: OSError) -> ConnectError:
+        """What to raise else: the same whether a proxy was asked for http or https. One that does
+        not speak HTTP is none, and to ask it again does not help.
         """
-        ours = isinstance(error, HTTPClientError) and not isinstance(error, BodyError)
-        if self.proxy is not None and type(error) in (ConnectError, ProtocolError):
-            return self._proxy_failed(f"failed: {error}", isinstance(error, ProtocolError))
-        if ours:
-            return error
+        why = _reason(error)
         if self.connected and self.proxy is not None:
-            return self._proxy_failed(f"failed: {_reason(error)}")
+            return self._proxy_failed(f"failed: {why}", isinstance(error, ProtocolError))
         if self.connected:
-            return ConnectError(f"{self.name} closed the connection: {_reason(error)}")
+            return ConnectError(f"{self.name} closed the connection: {why}")
         kind = ConnectError if self.proxy is None else ProxyError
-        return kind(f"cannot connect to {self.name}: {_reason(error)}")
+        return kind(f"cannot connect to {self.name}: {why}")
 
     def _proxy_failed(self, what: str, fatal: bool = False) -> ProxyError:
         error = ProxyError(f"{self.name} {what}")
@@ -1647,11 +1650,9 @@ class _Wakeup:
     def now(self) -> None:
         """Run the task that waits. To be called by the loop alone."""
         callback = self._callback
-        if callback is None:
-            return
         if self._nested or self._current_task(self._loop) is not None:
             self.soon()  # what runs this, or another task, could not be entered twice
-        else:
+        elif callback is not None:
             self._callback = None
             self._context.run(callback, self)
 
@@ -2251,10 +2252,9 @@ class Exchange:
             if isinstance(error, RequestTimeout):
                 late = f"{route.name}: no answer within timeout={timeout} seconds"
                 raise RequestTimeout(late) from error
-            failure = route.failed(error)
-            if failure is error:
+            if route.says_enough(error):
                 raise
-            raise failure from error
+            raise route.failed(error) from error
 
     async def _head(self, method: str) -> ResponseParser:
         parser = ResponseParser(method)
@@ -2300,7 +2300,7 @@ class Exchange:
         """After an exception from outside came out of a call (a signal handler's, a cancellation):
         is no byte lost, so that reading can go on? If not, the connection is of no use any more.
         """
-        return self._parser is not None and getattr(self._wire, "whole", False)
+        return self._parser is not None and self._wire.whole
 
     def limit(self, seconds: float | None, each: bool = False) -> None:
         """Bound all reads to come together, or `each`: seconds from now, or of silence."""
@@ -2311,11 +2311,10 @@ class Exchange:
 
     def stop(self) -> None:
         """Let reads end after what has arrived; before the answer's head, as `interrupt`."""
-        wire = self._wire
         if self._parser is None:
             self.interrupt()
-        elif wire is not None:
-            wire.stop()
+        else:
+            self._wire.stop()
 
     def interrupt(self) -> None:
         """Abort: whoever is inside a call gets a `ConnectError`."""
