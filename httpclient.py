@@ -41,7 +41,6 @@ from itertools import islice, starmap
 from math import inf
 from operator import methodcaller
 from time import get_clock_info, monotonic, sleep
-from types import coroutine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -1917,10 +1916,14 @@ class _AsyncWire:
             await _pause()  # the transport closes its socket in the loop's next turn
 
 
-@coroutine
-def _pause() -> Generator[None, None, None]:
+class _Turn:
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+async def _pause() -> None:
     """One turn of the loop: `asyncio.sleep(0)` without asyncio."""
-    yield
+    await _Turn()
 
 
 # --- responses ----------------------------------------------------------------------------------
