@@ -18,6 +18,7 @@ last.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import re
@@ -25,7 +26,6 @@ import select
 import socket
 import sys
 from _thread import RLock  # that of `threading`, which takes a millisecond to import
-from array import array
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -36,20 +36,10 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from errno import (
-    EAGAIN,
-    EINPROGRESS,
-    EINTR,
-    EMFILE,
-    ENFILE,
-    ENOBUFS,
-    ENOMEM,
-    EWOULDBLOCK,
-    errorcode,
-)
 from functools import partial
-from itertools import repeat
+from itertools import islice, starmap
 from math import inf
+from operator import methodcaller
 from time import get_clock_info, monotonic, sleep
 
 TYPE_CHECKING = False
@@ -169,15 +159,20 @@ def _reason(error: BaseException) -> str:
         if isinstance(cause, HTTPClientError):
             return str(cause)
         if isinstance(cause, OSError) and cause.errno:
-            number, words = cause.errno, cause.strerror or str(cause)
+            words = cause.strerror or str(cause)
             if type(cause).__module__ != "builtins":  # name resolution and TLS have other numbers
                 return words
-            winsock = getattr(socket, "errorTab", {})  # on Windows
-            return winsock.get(number) or (os.strerror(number) if number in errorcode else words)
+            return _strerror(cause.errno, words)
         causes += getattr(cause, "exceptions", ())
         if cause.__cause__ is not None and cause.__cause__ not in causes:
             causes.append(cause.__cause__)
     return str(error) or type(error).__name__
+
+
+def _strerror(number: int, otherwise: str = "") -> str:
+    """The system's words for an error; those of Winsock are in a table of their own."""
+    known = os.strerror(number) if number in errno.errorcode else otherwise
+    return getattr(socket, "errorTab", {}).get(number, known)  # type: ignore[no-any-return]
 
 
 def _shown(text: str | bytes, most: int = 100) -> str:
@@ -186,34 +181,50 @@ def _shown(text: str | bytes, most: int = 100) -> str:
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")
-    text = re.sub(r"[ \t\r\n]+", " ", text.strip(" \t\r\n")[: 20 * most])
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: most + 1])
+    if not text.isprintable() or " " in text:
+        # This much of a long text will do, even if most of it is white space.
+        text = " ".join(re.findall(r"[^ \t\r\n]+", text[: 20 * most]))[: most + 1]
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
     return text if len(text) <= most else text[:most] + "..."
 
 
 # --- what is sent -------------------------------------------------------------------------------
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
-_FIELD_VALUE = re.compile(r"[\t -~\x80-\xff]*")  # RFC 9110, 5.5
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# To compile a pattern takes 0.1 to 0.3 ms, which a program that starts has to wait for. So those
+# that the first event does not need are strings, and what characters there are is asked otherwise.
+_HEXADECIMAL = "0123456789ABCDEFabcdef"
+_NAME = "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # of a host
+_TOKEN = _NAME + "!#$%&'*+^`|~"  # RFC 9110, 5.6.2
+_UNCARRIED = "has control characters or some beyond Latin-1"
+_CONTROL = r"[\x00-\x1f\x7f]"
 _URL = re.compile(
     r"(?i:(https?))://(?:([^/?#\\]*)@)?"  # scheme, user-info
     r"(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?"  # host, port
     r"([/?][^#]*)?(?:#.*)?"  # path and query
 )
-# What is neither reserved nor unreserved (RFC 3986, 2.2, 2.3), nor "%"
-_UNENCODED = re.compile(rb"[^!#-;=?-\[\]_a-z~]")
+_ENCODED = _NAME + "%~!#$&'()*+,/:;=?@[]"  # reserved, unreserved (RFC 3986, 2.2, 2.3), and "%"
 # Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 # Header lines that are for this client to set, and those that another origin may see
-_OURS = set(
-    "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding"
-    " upgrade".split()
-)
-_HARMLESS = set(
-    "accept accept-encoding accept-language cache-control content-type last-event-id"
-    " user-agent".split()
-)
+_OURS = (
+    "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding "
+    "upgrade"
+).split()
+_HARMLESS = (
+    "accept accept-encoding accept-language cache-control content-type last-event-id user-agent"
+).split()
+
+
+def _only(characters: str, text: str) -> bool:
+    """Is there a text, of these characters alone?"""
+    return text != "" and not text.strip(characters)
+
+
+def _is_field_value(text: str) -> bool:
+    """Can a header line carry it (RFC 9110, 5.5)?"""
+    plain = text.isascii() and text.isprintable()
+    return plain or re.fullmatch(r"[\t -~\x80-\xff]*", text) is not None
 
 
 class URL:
@@ -222,21 +233,22 @@ class URL:
     Raises `InvalidRequestError`, without repeating what may be secret.
     """
 
-    __slots__ = ("authority", "host", "origin", "port", "scheme", "target", "userinfo")
+    __slots__ = ("host", "port", "scheme", "target", "userinfo")
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
             raise TypeError(f"a URL is a string, not {type(text).__name__}")
         text = text.strip(" ")
-        match = _URL.fullmatch(text) if not _CONTROL.search(text) else None
+        control = not text.isprintable() and re.search(_CONTROL, text)
+        match = None if control else _URL.fullmatch(text)
         if match is None:
-            address = "https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)"
+            address = "(?i)https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)"
             why = "not a URL of the form http(s)://host[:port][/path][?query]"
-            if _CONTROL.search(text):
+            if control:
                 why = "the URL has control characters"
-            elif not re.match("https?://", text, re.IGNORECASE):
+            elif not re.match("(?i)https?://", text):
                 why = "the URL does not begin with http:// or https://"
-            elif re.match(address, text, re.IGNORECASE):
+            elif re.match(address, text):
                 why = "the URL has an IPv6 address without brackets"
             # A name and a password may stand before any @, wherever the rest of it is misplaced.
             given = "" if "@" in text else _shown(re.split("[?#]", text, maxsplit=1)[0])
@@ -244,15 +256,28 @@ class URL:
         scheme, self.userinfo, host, port, target = match.groups()
         self.scheme = scheme.lower()
         self.host = _host(host)
-        default = 443 if self.scheme == "https" else 80
-        self.port = _port(port) if port else default
+        self.port = _port(port) if port else _DEFAULT_PORTS[self.scheme]
         if not 0 < self.port < 65536:
             raise InvalidRequestError("the port of a URL is a number from 1 to 65535")
-        self.origin = (self.scheme, self.host, self.port)
-        name = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
-        self.authority = name if self.port == default else f"{name}:{self.port}"
-        octets = ("/" + (target or "").removeprefix("/")).encode("utf-8", "surrogatepass")
-        self.target = _UNENCODED.sub(lambda match: b"%%%02X" % match[0][0], octets).decode()
+        self.target = "/" + (target or "").removeprefix("/")
+        if not _only(_ENCODED, self.target):
+            octets = self.target.encode("utf-8", "surrogatepass")
+            characters = (chr(o) if chr(o) in _ENCODED else f"%{o:02X}" for o in octets)
+            self.target = "".join(characters)
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        return self.scheme, self.host, self.port
+
+    @property
+    def hostname(self) -> str:
+        """The host as URLs and header lines have it, without the zone of an IPv6 address."""
+        return f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
+
+    @property
+    def authority(self) -> str:
+        default = self.port == _DEFAULT_PORTS[self.scheme]
+        return self.hostname if default else f"{self.hostname}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target}"
@@ -275,23 +300,23 @@ def _host(host: str) -> str:
             socket.inet_pton(socket.AF_INET6, address)
         except OSError:
             raise InvalidRequestError("the address in brackets is not IPv6") from None
-        if percent and not re.fullmatch(r"[\w-]{1,15}(\.[\w-]{1,15}){0,2}", zone, re.ASCII):
-            why = "the zone of the IPv6 address is not the name of an interface"
-            raise InvalidRequestError(why)
-        return address.lower() + (percent and "%" + zone)
+        if percent and not re.fullmatch(r"(?a)[\w-]{1,15}(\.[\w-]{1,15}){0,2}", zone):
+            raise InvalidRequestError("the zone of the IPv6 address is no name of an interface")
+        return address.lower() + percent + zone
     if len(host) > 255:  # RFC 1035, 2.3.4; IDNA takes long for what is longer
         raise InvalidRequestError("the host name of the URL is longer than 255 characters")
     if not host.isascii():
         # The library has IDNA 2003, which takes these for other names than browsers do.
+        why = "host names with ß, ς, ZWJ, ZWNJ: give them in their ASCII form (xn--...)"
         if set(host) & set("ßς\u200c\u200d"):
-            why = "host names with ß, ς, ZWJ, ZWNJ: give them in their ASCII form (xn--...)"
             raise InvalidRequestError(why)
+        why = "the host name of the URL is not a valid international name"
         try:
             host = host.encode("idna").decode()
         except UnicodeError:
-            why = "the host name of the URL is not a valid international name"
             raise InvalidRequestError(why) from None
-    if not re.fullmatch(r"([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?", host):
+    labels = host.removesuffix(".").split(".")
+    if not (_only(_NAME, host) and all(0 < len(label) < 64 for label in labels)):
         raise InvalidRequestError("the host name of the URL is not valid")
     return host.lower()
 
@@ -307,8 +332,8 @@ def _basic(userinfo: str) -> str:
 
 
 def _pairs(option: str, given: Any) -> Iterator[tuple[Any, Any]]:
-    """The members of a mapping, or pairs, in which a name may come twice."""
-    for pair in given.items() if hasattr(given, "items") else given:
+    """The members of a mapping, or pairs, in which a name may come twice; none of `None`."""
+    for pair in given.items() if hasattr(given, "items") else given or ():
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(f"{option} are a mapping of names to values, or (name, value) pairs")
         yield pair[0], pair[1]
@@ -317,21 +342,31 @@ def _pairs(option: str, given: Any) -> Iterator[tuple[Any, Any]]:
 def _header_lines(headers: Any) -> list[tuple[str, str]]:
     """Header lines that can be sent; or why they cannot."""
     lines = []
-    for name, value in _pairs("headers", headers or ()):
+    for name, value in _pairs("headers", headers):
         if not isinstance(name, str):
             raise TypeError(f"the name of a header is {type(name).__name__}, not a string")
-        if not _TOKEN.fullmatch(name):
+        if not _only(_TOKEN, name):
             raise InvalidRequestError(f"'{_shown(name, 40)}' is not the name of a header")
         if name.lower() in _OURS:
             raise InvalidRequestError(f"the header {name} is for this client to set")
         if not isinstance(value, str):
             kind = type(value).__name__
             raise TypeError(f"the value of the header {name} is {kind}, not a string")
-        if not _FIELD_VALUE.fullmatch(value):
-            why = "has control characters or some beyond Latin-1"
-            raise InvalidRequestError(f"the header {name} {why}")
+        if not _is_field_value(value):
+            raise InvalidRequestError(f"the header {name} {_UNCARRIED}")
         lines.append((name, value.strip(" \t")))
     return lines
+
+
+def _joined(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Header lines by name, those of one name, in any case, joined (RFC 9110, 5.3)."""
+    joined: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for name, value in lines:
+        name = names.setdefault(name.lower(), name)
+        between = "; " if name.lower() == "cookie" else ", "
+        joined[name] = f"{joined[name]}{between}{value}" if name in joined else value
+    return joined
 
 
 def _content_bytes(content: Any) -> bytes | None:
@@ -339,7 +374,7 @@ def _content_bytes(content: Any) -> bytes | None:
     if content is None or isinstance(content, bytes):
         return content
     if isinstance(content, str):
-        if re.search(r"[\ud800-\udfff]", content):
+        if re.search(r"[\ud800-\udfff]", content):  # an error of encode() would hold all of it
             why = "content has lone surrogates, which UTF-8 cannot carry; for JSON: json="
             raise InvalidRequestError(why)
         return content.encode()
@@ -351,7 +386,7 @@ def _content_bytes(content: Any) -> bytes | None:
 
 
 class Request:
-    """One request, checked: method, `URL`, header lines, body.
+    """One request, checked: method, `URL`, header lines, body. It can be sent more than once.
 
     `hops` are the URLs on the way to this one, itself the last, as messages may show them; a method
     that a redirect changed is noted behind the URL.
@@ -362,7 +397,7 @@ class Request:
     def __init__(
         self, method: str, url: str | URL, headers: Any = None, content: Any = None
     ) -> None:
-        if not isinstance(method, str) or not _TOKEN.fullmatch(method):
+        if not isinstance(method, str) or not _only(_TOKEN, method):
             raise InvalidRequestError("the method is not a token (RFC 9110, 9.1), such as GET")
         self.method = method.upper() if method.upper() in _METHODS else method
         self.url = url if isinstance(url, URL) else URL(url)
@@ -400,8 +435,9 @@ class Request:
         `most` redirects are followed in all, below 0 none is looked at; `confined`: only to this
         origin. Raises `RedirectError` for what must not be followed.
         """
-        is_redirect = status in (301, 302, 303, 307, 308) and most >= 0
-        locations = {place for place in headers.get_list("location") if place and is_redirect}
+        if status not in (301, 302, 303, 307, 308) or most < 0:
+            return None
+        locations = set(filter(None, headers.get_list("location")))
         if not locations:
             return None
         hops = self.hops
@@ -479,22 +515,33 @@ class _Route:
         self.name = f"the proxy {self.proxy.authority}" if self.proxy else uds or url.authority
         self.connected = False
 
-    def failed(self, why: str) -> ConnectError:
-        """What to raise if the connection cannot be made, or is lost before the answer."""
+    def says_enough(self, error: OSError) -> bool:
+        """Can an error before the answer be raised as it is? A proxy has to be named."""
+        if isinstance(error, BodyError):  # of TLS, before there is a body
+            return False
+        unnamed = self.proxy is not None and type(error) in (ConnectError, ProtocolError)
+        return isinstance(error, HTTPClientError) and not unnamed
+
+    def failed(self, error: OSError) -> ConnectError:
+        """What to raise else: the same whether a proxy was asked for http or https. One that does
+        not speak HTTP is none, and to ask it again does not help.
+        """
+        why = _reason(error)
+        if self.connected and self.proxy is not None:
+            return self._proxy_failed(f"failed: {why}", isinstance(error, ProtocolError))
         if self.connected:
             return ConnectError(f"{self.name} closed the connection: {why}")
         kind = ConnectError if self.proxy is None else ProxyError
         return kind(f"cannot connect to {self.name}: {why}")
 
-    def proxy_failed(self, what: str, fatal: bool = False) -> ProxyError:
+    def _proxy_failed(self, what: str, fatal: bool = False) -> ProxyError:
         error = ProxyError(f"{self.name} {what}")
         error.fatal = fatal
         return error
 
     def tunnel_request(self) -> bytes:
         """What asks the proxy for a tunnel to the server (RFC 9110, 9.3.6)."""
-        host = self.url.host.partition("%")[0]
-        host = f"[{host}]:{self.url.port}" if ":" in host else f"{host}:{self.url.port}"
+        host = f"{self.url.hostname}:{self.url.port}"
         lines = [f"CONNECT {host} HTTP/1.1", f"Host: {host}"]
         if self.peer.userinfo is not None:
             lines.append(f"Proxy-Authorization: {_basic(self.peer.userinfo)}")
@@ -505,9 +552,9 @@ class _Route:
         status = answer.status_code
         if not 200 <= status < 300:
             fatal = 400 <= status < 500 and status not in (408, 425, 429)  # as 407: wrong password
-            raise self.proxy_failed(f"refused: {status} {_shown(answer.reason)}", fatal)
+            raise self._proxy_failed(f"refused: {status} {_shown(answer.reason)}", fatal)
         if answer.unread:
-            raise self.proxy_failed("sent more than its answer")
+            raise self._proxy_failed("sent more than its answer")
         self.proxy, self.name = None, self.url.authority
 
 
@@ -529,10 +576,9 @@ def _proxy_for(url: URL, option: str | None) -> URL | None:
     if option is not None:
         return _proxy(option)
     source, address = _variable(f"{url.scheme}_proxy", "all_proxy")
-    rules = _variable("no_proxy")[1].lower()
-    if address and any(_matches(url, rule) for rule in re.split(r"[\s,]+", rules)):
-        return None
-    return _proxy(address, source)
+    rules = _variable("no_proxy")[1].lower() if address else ""
+    spared = any(_matches(url, rule) for rule in re.split(r"[\s,]+", rules)) if rules else False
+    return None if spared or not address else _proxy(address, source)
 
 
 def _variable(*names: str) -> tuple[str, str]:
@@ -575,20 +621,16 @@ def _matches(url: URL, rule: str) -> bool:
 
 # --- what is received: RFC 9112, without I/O ----------------------------------------------------
 
-_STATUS_LINE = re.compile(rb"(HTTP/1\.[01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
-_FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
-_FOLD = re.compile(rb"\n[\t ]+")  # RFC 9112, 5.2: obs-fold, to be read as a space
 _HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF ends a line here, as RFC 9112, 2.2 lets it
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t -~\x80-\xff]*)?")
 # A Content-Type, taken apart (MIME Sniffing, 4.4). Nothing in these patterns is tried twice.
-# These are compiled when they are needed, which the first event of a stream does not wait for.
 _LIST_ITEM = r'(?s:[^",]+|"(?:[^"\\]+|\\.)*(?:"|\\?\Z))+'
-_MIME_TYPE = rf"[ \t]*({_TOKEN.pattern})/({_TOKEN.pattern})[ \t]*(?=;|$)"
+_MIME_TYPE = rf"[ \t]*([{re.escape(_TOKEN)}]+)/([{re.escape(_TOKEN)}]+)[ \t]*(?=;|$)"
 _PARAMETER = r';[ \t]*([^;=]*)(?:="((?s:[^"\\]|\\.)*)"?[^;]*|=([^;]*))?'
 # Content codings: those decoded here, and those that are real, but not known here. All other words
 # mean that nothing was done to the content, as in Fetch ("handle content codings").
 _DECODED = ("gzip", "x-gzip", "deflate")
 _NOT_DECODED = ("br", "compress", "dcb", "dcz", "x-compress", "zstd")
+_REPLAYED = 16  # pieces; more of them would be kept for longer, fewer be copied for more often
 _sizes: dict[bytes, int] = {}  # of chunk lines met before; only short ones, so they are few
 
 
@@ -662,12 +704,14 @@ def _mime_type(value: str) -> tuple[str, str]:
 def _parse_fields(lines: bytes, kind: type[HTTPClientError]) -> list[tuple[str, str]]:
     """Field lines of a head or of trailers (RFC 9112, 5), all with their ends. Raises `kind`."""
     parsed = []
-    for line in _FOLD.sub(b" ", lines.replace(b"\r\n", b"\n")).split(b"\n")[:-1]:
-        match = _FIELD_LINE.fullmatch(line)
-        if match is None:
-            name = _shown(line.partition(b":")[0], 40)
-            raise kind(f"the answer has a malformed header line: '{name}'")
-        parsed.append((match[1].decode("ascii"), match[2].strip(b" \t").decode("latin-1")))
+    text = lines.decode("latin-1").replace("\r\n", "\n")
+    if "\n " in text or "\n\t" in text:  # obs-fold, to be read as a space (RFC 9112, 5.2)
+        text = re.sub(r"\n[\t ]+", " ", text)
+    for line in text.split("\n")[:-1]:
+        name, colon, value = line.partition(":")
+        if not (colon and _only(_TOKEN, name) and _is_field_value(value)):
+            raise kind(f"the answer has a malformed header line: '{_shown(name, 40)}'")
+        parsed.append((name, value.strip(" \t")))
     return parsed
 
 
@@ -687,14 +731,13 @@ class ResponseParser:
     decoder has to say, only after all that came before it was read. Memory is bounded by what is
     fed at a time.
 
-    One reader after the other (`_Head`, then the one for the framing of the body, chosen once) is
-    given `unread`, and returns what it makes of that and what it has to see again. The `read` of a
-    framing is told, too, whether the connection is closed; `finished`: it has read the whole body.
+    One reader after the other, `_Head` and the one of the framing, is given `unread`, and returns
+    what it makes of that and what it has to see again.
     """
 
     __slots__ = (
-        "_closed", "_decoder", "_reader", "coding", "headers", "http_version", "pending", "reason",
-        "status_code", "unread",
+        "_closed", "_decoder", "_method", "_reader", "coding", "headers", "http_version", "pending",
+        "reason", "status_code", "unread",
     )  # fmt: skip
 
     def __init__(self, method: str = "GET") -> None:
@@ -706,7 +749,8 @@ class ResponseParser:
         self.pending = False
         self.unread = b""  # what arrived, and is not used yet
         self._closed = False  # no more bytes will come
-        self._reader: Any = _Head(method)
+        self._method = method
+        self._reader: Any = _Head()
         self._decoder: Any = None
 
     def feed(self, data: bytes) -> None:
@@ -720,7 +764,7 @@ class ResponseParser:
                 codings = _listed(self.headers, "content-encoding")
                 self.coding = ", ".join(c for c in codings if c in _DECODED + _NOT_DECODED)
                 self._decoder = _Decoder(self.coding) if self.coding else None
-                self._reader = self._reader.body_reader(self.status_code, self.headers)
+                self._reader = _framing(self._method, self.status_code, self.headers)
             elif self._closed:
                 raise ConnectError("the connection was closed before the answer was complete")
 
@@ -765,10 +809,9 @@ class ResponseParser:
 class _Head:
     """Reads the head of the answer (RFC 9112, 4, 5), behind any interim ones (RFC 9110, 15.2)."""
 
-    __slots__ = ("_interim", "_method", "_searched")
+    __slots__ = ("_interim", "_searched")
 
-    def __init__(self, method: str) -> None:
-        self._method = method
+    def __init__(self) -> None:
         self._interim = 0  # how many of them there were
         self._searched = 0  # from here on the buffer may hold the end of the head
 
@@ -786,11 +829,12 @@ class _Head:
                 break
             first, _, fields = buffer[: end.start() + 1].partition(b"\n")
             buffer = buffer[end.end() :]
-            match = _STATUS_LINE.fullmatch(first.removesuffix(b"\r"))
-            if match is None:
+            version, _, rest = first.removesuffix(b"\r").decode("latin-1").partition(" ")
+            status, _, reason = rest.partition(" ")
+            number = len(status) == 3 and _only("0123456789", status) and status[0] != "0"
+            if version not in ("HTTP/1.0", "HTTP/1.1") or not (number and _is_field_value(reason)):
                 shown = _shown(first[:40])
                 raise ProtocolError(f"the answer has a malformed status line: '{shown}'")
-            version, status, reason = (group.decode("latin-1") for group in match.groups(b""))
             headers = Headers(_parse_fields(fields, ProtocolError))
             if status == "101":
                 raise ProtocolError("the server switched protocols (101), which nobody asked for")
@@ -801,26 +845,32 @@ class _Head:
                 raise ProtocolError(f"more than {_MAX_INTERIM} interim answers (1xx)")
         return None, buffer
 
-    def body_reader(self, status: int, headers: Headers) -> Any:
-        """RFC 9112, 6.3: message body length. What is refused there is read where clients read it:
-        a connection serves one request, so nothing can be smuggled in what others read otherwise.
-        """
-        tunnel = self._method == "CONNECT" and status < 300
-        if self._method == "HEAD" or status in (204, 304) or tunnel:
-            return _Length(0)
-        codings = set(_listed(headers, "transfer-encoding")) - {"identity"}
-        if codings == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
-            return _Chunked()
-        if codings:
-            names = _shown(", ".join(sorted(codings)), 40)
-            raise ProtocolError(f"transfer coding '{names}' is not supported")
-        lengths = set(_listed(headers, "content-length"))
-        if not lengths:
-            return _UntilClose()
-        length = lengths.pop()
-        if lengths or not re.fullmatch("[0-9]{1,18}", length):
-            raise ProtocolError("the answer has conflicting or malformed values of Content-Length")
-        return _Length(int(length))
+
+# The framings. Each is a class with `read(buffer, closed)`, which returns the data in the buffer
+# and what is not used yet, and is told whether the connection is closed; and with `finished`: the
+# whole body was read. To add one is to write it, and to choose it in `_framing`.
+
+
+def _framing(method: str, status: int, headers: Headers) -> Any:
+    """RFC 9112, 6.3: message body length. What is refused there is read where clients read it: a
+    connection serves one request, so nothing can be smuggled in what others read otherwise.
+    """
+    tunnel = method == "CONNECT" and status < 300
+    if method == "HEAD" or status in (204, 304) or tunnel:
+        return _Length(0)
+    codings = set(_listed(headers, "transfer-encoding")) - {"identity"}
+    if codings == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
+        return _Chunked()
+    if codings:
+        names = _shown(", ".join(sorted(codings)), 40)
+        raise ProtocolError(f"transfer coding '{names}' is not supported")
+    lengths = set(_listed(headers, "content-length"))
+    if not lengths:
+        return _UntilClose()
+    length = lengths.pop()
+    if lengths or not re.fullmatch("[0-9]{1,18}", length):
+        raise ProtocolError("the answer has conflicting or malformed values of Content-Length")
+    return _Length(int(length))
 
 
 class _UntilClose:
@@ -864,43 +914,38 @@ class _Chunked:
         wrong stays in the buffer.
         """
         pieces: list[bytes] = []
-        position, find, sizes = 0, buffer.find, _sizes
+        position, left, find, sizes = 0, self.left, buffer.find, _sizes
         try:
-            while self.left >= 0:
-                if self.left:  # within a chunk, or before its line end
-                    data_end = position + self.left - 2
-                    pieces.append(buffer[position:data_end])
-                    position += len(pieces[-1])
-                    self.left -= len(pieces[-1])
-                    line_end = buffer[data_end : data_end + 2]
-                    if not b"\r\n".startswith(line_end):
-                        raise BodyError("a chunk of the body does not end where its size says")
-                    if len(line_end) < 2:
+            while left >= 0:
+                if not left:  # a chunk line comes next
+                    end = find(b"\r\n", position)
+                    if end < 0:
+                        if len(buffer) - position > _MAX_CHUNK_LINE:
+                            why = f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes"
+                            raise BodyError(why)
                         break
-                    position, self.left = position + 2, 0
-                while (end := find(b"\r\n", position)) >= 0:
                     line = buffer[position:end]
                     size = sizes.get(line) or _chunk_size(line)
-                    start = end + 2
-                    stop = start + size
-                    if not size or buffer[stop : stop + 2] != b"\r\n":
+                    if not size:
+                        position, left = end, -1
                         break
-                    pieces.append(buffer[start:stop])
-                    position = stop + 2
-                else:
-                    if len(buffer) - position > _MAX_CHUNK_LINE:
-                        why = f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes"
-                        raise BodyError(why)
+                    position, left = end + 2, size + 2
+                stop = position + left
+                pieces.append(buffer[position : stop - 2])
+                line_end = buffer[stop - 2 : stop]
+                if line_end != b"\r\n":  # not all of it is here, or it is wrong
+                    position += len(pieces[-1])
+                    left -= len(pieces[-1])
+                    if not b"\r\n".startswith(line_end):
+                        raise BodyError("a chunk of the body does not end where its size says")
                     break
-                if size:  # not all of it is here, or it does not end as it should
-                    position, self.left = start, size + 2
-                else:
-                    position, self.left = end, -1
-            if self.left < 0 and not self.finished:
+                position, left = stop, 0
+            if left < 0 and not self.finished:
                 self._drop_trailers(buffer[position:], closed)
         except BodyError:
             if not any(pieces):
                 raise
+        self.left = left
         data = b"".join(pieces)
         if closed and not data and not self.finished:
             missing = f", {self.left - 2} bytes are missing" if self.left > 2 else ""
@@ -923,10 +968,12 @@ class _Chunked:
 
 
 def _chunk_size(line: bytes) -> int:
-    match = _CHUNK_LINE.fullmatch(line)
-    if match is None or len(line) > _MAX_CHUNK_LINE:
+    digits, _, extensions = line.decode("latin-1").partition(";")
+    digits = digits.rstrip(" \t")
+    right = _only(_HEXADECIMAL, digits) and len(digits) <= 16 and _is_field_value(extensions)
+    if not right or len(line) > _MAX_CHUNK_LINE:
         raise BodyError(f"malformed chunk size in the body: '{_shown(line[:20])}'")
-    size = int(match[1], 16)
+    size = int(digits, 16)
     if len(line) < 4:
         _sizes[line] = size  # to look it up is five times faster
     return size
@@ -937,8 +984,8 @@ class _Decoder:
     bomb goes off slowly.
 
     zlib gives out nothing of a piece that is broken somewhere. What came before the break is
-    decoded a second time, from a copy of zlib's state that is a few pieces old: to copy it for each
-    piece takes four times as long as to decode an event.
+    decoded a second time, from a copy of zlib's state that is at most `_REPLAYED` pieces old: to
+    copy it for each piece would take four times as long as to decode an event.
     """
 
     __slots__ = ("_broken", "_coding", "_copy", "_since", "_zlib", "more")
@@ -969,7 +1016,7 @@ class _Decoder:
                 raise BodyError("the body goes on after the end of its deflate stream")
             data = self._zlib.unused_data + data
             self._start(zlib.decompressobj(31))  # one more member (RFC 1952, 2.2)
-        elif len(self._since) == 16:
+        elif len(self._since) == _REPLAYED:
             self._start(self._zlib)
         decoder: Any = self._zlib
         data = decoder.unconsumed_tail + data
@@ -989,16 +1036,15 @@ class _Decoder:
         """What comes before the place where the last piece is broken."""
         import zlib
 
-        decoded: list[bytes] = []
+        decoded = bytearray()
         try:
             for piece in self._since[:-1]:
                 self._copy.decompress(piece, _READ)
             for byte in self._since[-1]:
-                made = self._copy.decompress(bytes([byte]), _READ)
-                decoded.append(made)
+                decoded += self._copy.decompress(bytes([byte]), _READ)
         except zlib.error:
             pass
-        return b"".join(decoded)
+        return bytes(decoded)
 
     def finish(self) -> None:
         if self._zlib is not None and not self._zlib.eof:
@@ -1156,6 +1202,8 @@ class _TLS:
 
     def _decrypt(self) -> bytes | None:
         """All that can be decrypted now, `None` if nothing; `b""` at the end the peer declared."""
+        if not self._incoming.pending and self._end is None:
+            return None
         pieces: list[bytes] = []
         try:
             while self._incoming.pending and self._end is None:
@@ -1180,13 +1228,8 @@ class _TLS:
         if pieces:
             return b"".join(pieces)
         if isinstance(self._end, HTTPClientError):
-            raise self._told()
+            raise _told(self)
         return self._end
-
-    def _told(self) -> HTTPClientError:
-        """The error that ended it, once: its traceback will refer to this object."""
-        error, self._end = self._end, None
-        return error  # type: ignore[return-value]
 
     async def send(self, data: bytes) -> None:
         view = memoryview(data)
@@ -1194,27 +1237,19 @@ class _TLS:
             view = view[self._object.write(view) :]
         await self._flush()
 
-    def _in_hand(self) -> bool:
-        """Is there something before what the wire has: what came with the handshake, an end?"""
-        return self._incoming.pending > 0 or self._end is not None
-
     async def recv(self) -> bytes:
         """What was received and can be decrypted; `b""` only for an end that the peer declared."""
-        data = self._decrypt() if self._in_hand() else None
-        while data is None:
+        while (data := self._decrypt()) is None:
             await self._flush()  # an answer to an update of keys (RFC 8446, 4.6.3)
             self._feed(await self._wire.recv())
-            data = self._decrypt()
         return data
 
     def recv_now(self) -> bytes:
         """`recv` over a blocking wire, without coroutines."""
-        data = self._decrypt() if self._in_hand() else None
-        while data is None:
+        while (data := self._decrypt()) is None:
             if self._outgoing.pending:
                 self._wire.send_now(self._outgoing.read())
             self._feed(self._wire.recv_now())
-            data = self._decrypt()
         return data
 
 
@@ -1239,13 +1274,13 @@ _IN, _OUT = 1, 4  # POLLIN and POLLOUT
 _WAKES = sys.platform == "linux"
 _SLICE = 0.25  # seconds
 _SHORT = 0.01  # seconds between two looks at what no system call can wait for
+_HEAD_START = 0.25  # seconds for an address alone, as RFC 8305, 8 recommends
 _QUICK = sys.platform == "linux" and sys.maxsize > 2**32  # SO_RCVTIMEO takes two 64-bit numbers
 _MOMENT = 0.005  # seconds of silence before a blocking read is followed by a poll()
 _TICK = max(0.001, get_clock_info("monotonic").resolution)
-_CONNECTING = {EINPROGRESS, EINTR, EWOULDBLOCK if os.name == "nt" else EINPROGRESS}
+_CONNECTING = {errno.EINPROGRESS, errno.EINTR, getattr(errno, "WSAEWOULDBLOCK", None)}
 _OPTIMIZED, _VARARGS = 0x01, 0x04  # of inspect, which is costly to import
-_SCARCE = {EMFILE, ENFILE, ENOMEM, ENOBUFS}  # a lack that passes
-_INTERNET = (socket.AF_INET, socket.AF_INET6)
+_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}  # a lack that passes
 _PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 # No delay; and probes that find out within 2 minutes when the peer, or a NAT on the way, has gone.
 _SETTINGS = [
@@ -1283,9 +1318,24 @@ def _lost(error: OSError) -> bool:
     return not isinstance(error, HTTPClientError) and not _from_handler(error)
 
 
-def _system_error(number: int) -> OSError:
-    """The system's error of this number; the texts of Winsock's are in a table of their own."""
-    return OSError(number, getattr(socket, "errorTab", {}).get(number) or os.strerror(number))
+class _Borne:
+    """`with _Borne(*kinds)`: such an error of the system ends the block, and does not matter."""
+
+    def __init__(self, *kinds: type[OSError]) -> None:
+        self._kinds = kinds
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return isinstance(error, self._kinds) and _lost(error)
+
+
+def _told(receiver: Any) -> BaseException:
+    """The error that is its end, once: the error's traceback will refer to it."""
+    error: BaseException
+    error, receiver._end = receiver._end, None
+    return error
 
 
 def _too_late(wire: Any) -> RequestTimeout:
@@ -1296,19 +1346,13 @@ def _too_late(wire: Any) -> RequestTimeout:
 
 def _tune(sock: socket.socket) -> None:
     for setting in _SETTINGS:
-        try:
+        with _Borne(OSError):  # an option that this system does not have
             sock.setsockopt(*setting)
-        except OSError as error:  # an option that this system does not have
-            if not _lost(error):
-                raise
 
 
 def _shut_down(sock: socket.socket) -> None:
-    try:
+    with _Borne(OSError):  # it is not connected any more
         sock.shutdown(socket.SHUT_RDWR)
-    except OSError as error:  # it is not connected any more
-        if not _lost(error):
-            raise
 
 
 def _poll(sock: socket.socket, events: int, seconds: float) -> int:
@@ -1333,34 +1377,44 @@ class _Closed(ConnectError):
         super().__init__(text)
 
 
+def _known_addresses(host: str, port: int, uds: str | None) -> list[Any]:
+    """What needs no look-up, as `getaddrinfo` gives it; none for a name."""
+    if uds is not None:
+        return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with _Borne(OSError):
+        socket.inet_pton(family, host)
+        return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
+    return []
+
+
 class _Connecting:
     """A socket on its way to an address, step by step, without blocking."""
 
-    __slots__ = ("_address", "_family", "begun", "sock", "watched")
+    __slots__ = ("_address", "begun", "sock")
 
     def __init__(self, address: Any) -> None:
         self.sock = socket.socket(*address[:3])
-        self._family, self._address = address[0], address[4]
+        self._address = address[4]
         self.begun = False  # if not, the next step is to be taken `_SHORT` seconds later
-        self.watched = False  # does an event loop tell when the next step is due?
         self.sock.setblocking(False)
 
     def step(self) -> bool:
         """Is it connected? Raises the `OSError` with which it failed."""
-        if self.begun:
-            if not _poll(self.sock, _OUT, 0.0):
-                return False
-            error = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        else:
+        internet = self.sock.family != getattr(socket, "AF_UNIX", None)
+        error = 0
+        if not self.begun:
             error = self.sock.connect_ex(self._address)
-            if error == EAGAIN and self._family not in _INTERNET:
-                return False  # the backlog of a Unix socket is full; nothing tells when it is not
+            if error == errno.EAGAIN and not internet:
+                return False  # the backlog is full, and nothing tells when it is not
             self.begun = True
-            if error in _CONNECTING:
-                return False
+        if not error or error in _CONNECTING:
+            if not _poll(self.sock, _OUT, 0.0):
+                return False  # on this machine a connection is there at once
+            error = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
-            raise _system_error(error)
-        if self._family in _INTERNET:
+            raise OSError(error, _strerror(error))
+        if internet:
             _tune(self.sock)
         return True
 
@@ -1383,23 +1437,21 @@ class _BlockingWire:
         self._lock = RLock()  # held for moments; reentrant for the sake of signal handlers
         self._sock: socket.socket | None = None
         self._unsent = memoryview(b"")
-        # `next(self._receive)` receives and leaves the bytes in `_arrived`, in one step of the
+        # `_arrived += islice(_receive, 1)` receives, and keeps what it received, in one step of the
         # interpreter. Python runs signal handlers between steps, and bytes that a handler's
         # exception made disappear would be lost without anybody knowing.
-        self._arrived = [b""]
-        self._receive: Iterator[None] = iter(())
+        self._receive: Iterator[bytes] = iter(())
+        self._arrived: list[bytes] = []  # what is being handed over; none before, `b""` at the end
         self._quick: bool | None = None  # does the socket block for a moment? `None`: not tried
 
     @property
     def whole(self) -> bool:
         """Nothing was received that is not handed over yet, and nothing is to be sent."""
-        return not (self._arrived[0] or self._unsent)
+        return not (any(self._arrived) or self._unsent)
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
-        if uds is not None:
-            addresses: list[Any] = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
-        else:
-            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = _known_addresses(host, port, uds)
+        addresses = addresses or socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         for left in range(len(addresses), 0, -1):
             try:
                 return self._call(self._dial, addresses[-left], left)
@@ -1442,8 +1494,7 @@ class _BlockingWire:
                 sleep(_SHORT)
             else:
                 raise _too_late(self)
-        received = iter(partial(sock.recv, _READ), None)
-        self._receive = map(self._arrived.__setitem__, repeat(0), received)
+        self._receive = iter(partial(sock.recv, _READ), None)
 
     def _limit(self) -> float:
         """The moment until which to wait for something to receive."""
@@ -1483,19 +1534,15 @@ class _BlockingWire:
         sock, ready = self._sock, _OUT
         if sock is None:
             raise _Closed
-        while self._unsent and ready and not ready & _IN:
-            try:
-                sent = sock.send(self._unsent, getattr(socket, "MSG_DONTWAIT", 0))
-                self._unsent = self._unsent[sent:]
-            except (BrokenPipeError, ConnectionResetError) as error:
-                if not _lost(error):
-                    raise
-                self._unsent = memoryview(b"")  # what was answered before can still be received
-            except BlockingIOError as error:
-                if not _lost(error):
-                    raise
-            if self._unsent:
-                ready = self._wait(sock, _IN | _OUT, self._limit())
+        with _Borne(BrokenPipeError, ConnectionResetError):
+            while self._unsent and ready and not ready & _IN:
+                with _Borne(BlockingIOError):
+                    sent = sock.send(self._unsent, getattr(socket, "MSG_DONTWAIT", 0))
+                    self._unsent = self._unsent[sent:]
+                if self._unsent:
+                    ready = self._wait(sock, _IN | _OUT, self._limit())
+            return
+        self._unsent = memoryview(b"")  # what was answered before can still be received
 
     async def recv(self) -> bytes:
         return self.recv_now()
@@ -1505,12 +1552,12 @@ class _BlockingWire:
         where it can: to poll() before each recv() is a sixth of what a lone event costs.
         """
         arrived = self._arrived
-        arrived[0] = b""  # what was there has been taken, for its reader asks for more
+        arrived.clear()  # what was there has been taken, for its reader asks for more
         if self._quick and self.expires is None and not self._unsent:
             self._inside = True  # as in `_call`, written out for what is done with every event
             try:
                 if not self.closed:
-                    next(self._receive)
+                    arrived += islice(self._receive, 1)
             except BlockingIOError as error:  # the moment is over
                 if not _lost(error):
                     raise
@@ -1518,12 +1565,12 @@ class _BlockingWire:
                 self._inside = False
                 if self.closed:
                     self._close()
-            if arrived[0] and not self.closed:
+            if arrived and not self.closed:
                 return arrived[0]
         return self._call(self._take)
 
     def _take(self) -> bytes:
-        sock, arrived = self._sock, self._arrived
+        sock = self._sock
         if sock is None:
             raise _Closed
         if self._unsent:
@@ -1532,26 +1579,19 @@ class _BlockingWire:
             self._quick = self._make_quick(sock)
         until = self._limit()
         while self._wait(sock, _IN, until):
-            try:
-                next(self._receive)
-                return arrived[0]
-            except BlockingIOError as error:  # the system thought better of it
-                if not _lost(error):
-                    raise
+            with _Borne(BlockingIOError):  # the system thought better of it
+                self._arrived += islice(self._receive, 1)
+                return self._arrived[0]
         return b""  # stopped
 
     def _make_quick(self, sock: socket.socket) -> bool:
-        if not _QUICK:
-            return False
-        try:
-            moment = array("l", (0, int(_MOMENT * 1e6)))  # struct timeval
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, moment)
-            sock.setblocking(True)
-        except OSError as error:
-            if not _lost(error):
-                raise
-            return False
-        return os.get_blocking(sock.fileno())  # gevent's sockets only look so
+        with _Borne(OSError):
+            if _QUICK:
+                timeval = bytes(8) + int(_MOMENT * 1e6).to_bytes(8, sys.byteorder)  # a struct
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
+                sock.setblocking(True)
+                return os.get_blocking(sock.fileno())  # gevent's sockets only look so
+        return False
 
     def stop(self) -> None:
         self._stopped = True
@@ -1620,11 +1660,9 @@ class _Wakeup:
     def now(self) -> None:
         """Run the task that waits. To be called by the loop alone."""
         callback = self._callback
-        if callback is None:
-            return
         if self._nested or self._current_task(self._loop) is not None:
             self.soon()  # what runs this, or another task, could not be entered twice
-        else:
+        elif callback is not None:
             self._callback = None
             self._context.run(callback, self)
 
@@ -1660,8 +1698,8 @@ class _AsyncWire:
     """
 
     __slots__ = (
-        "_buffer", "_due", "_end", "_loop", "_paused", "_process", "_sock", "_timer", "_transport",
-        "_until", "_wakeup", "closed", "expires", "idle", "whole",
+        "_buffer", "_end", "_loop", "_process", "_sock", "_timer", "_transport", "_until",
+        "_wakeup", "closed", "expires", "idle", "whole",
     )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
@@ -1677,11 +1715,10 @@ class _AsyncWire:
         self._sock: socket.socket | None = None
         self._transport: Any = None
         self._buffer = b""
-        self._paused = False
         # What follows the buffer: `None`, more; `b""`, the peer's end; or why there is no more.
         self._end: BaseException | bytes | None = None
-        self._timer: Any = None
-        self._until = self._due = inf  # when the silence is too long; when the timer looks
+        self._until = inf  # when the task has waited for too long
+        self._timer: Any = None  # looks at that, sometimes earlier: to set one costs a read
 
     # What asyncio calls.
 
@@ -1692,8 +1729,7 @@ class _AsyncWire:
 
     def data_received(self, data: bytes) -> None:
         self._buffer = self._buffer + data if self._buffer else data
-        if len(self._buffer) > _READ and not self._paused:  # nobody takes it: slow the sender down
-            self._paused = True
+        if len(self._buffer) > _READ:  # nobody takes it: slow the sender down
             self._transport.pause_reading()
         self._wakeup.now()
 
@@ -1714,15 +1750,7 @@ class _AsyncWire:
     # What the protocol calls.
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
-        if uds is not None:
-            addresses: list[Any] = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
-        else:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            try:
-                socket.inet_pton(family, host)
-                addresses = [(family, socket.SOCK_STREAM, 0, "", (host, port))]
-            except OSError:
-                addresses = await self._resolve(host, port)
+        addresses = _known_addresses(host, port, uds) or await self._resolve(host, port)
         sock = await self._dial(addresses)
         try:
             await self._loop.create_connection(lambda: self, sock=sock)  # type: ignore[type-var]
@@ -1749,7 +1777,7 @@ class _AsyncWire:
 
     async def _dial(self, addresses: list[Any]) -> socket.socket:
         """The socket that connects first. Another address is tried when all those before it have
-        failed, or the last one has had 250 ms (RFC 8305, 5).
+        failed, or the last one has had its head start (RFC 8305, 5).
         """
         nth = {address[0]: itertools.count() for address in addresses}
         waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # in turns (4)
@@ -1760,12 +1788,11 @@ class _AsyncWire:
                 attempt = None
                 try:
                     if waiting and (not running or self._loop.time() >= next_start):
-                        next_start = self._loop.time() + 0.25
+                        next_start = self._loop.time() + _HEAD_START
                         running.append(_Connecting(waiting.pop(0)))
                     for attempt in running:
                         if attempt.step():
                             running.remove(attempt)
-                            self._unwatch(attempt)
                             return attempt.sock
                 except OSError as error:
                     if not _lost(error):
@@ -1773,7 +1800,6 @@ class _AsyncWire:
                     failure = error
                     if attempt is not None:
                         running.remove(attempt)
-                        self._unwatch(attempt)
                         attempt.sock.close()
                 else:
                     await self._step_due(running, next_start if waiting else inf)
@@ -1781,30 +1807,29 @@ class _AsyncWire:
         finally:
             del failure  # its traceback refers to this frame
             for attempt in running:
-                self._unwatch(attempt)
                 attempt.sock.close()
 
     async def _step_due(self, running: list[_Connecting], until: float) -> None:
         """Wait until one of the sockets may have got further, or until then."""
-        for attempt in running:
-            if attempt.begun and not attempt.watched:
+        loop, watched, timer = self._loop, [], None
+        try:
+            for attempt in running:
                 try:
-                    self._loop.add_writer(attempt.sock.fileno(), self._wakeup.now)
-                    attempt.watched = True
+                    if attempt.begun:
+                        loop.add_writer(attempt.sock.fileno(), self._wakeup.now)
+                        watched.append(attempt.sock.fileno())
                 except NotImplementedError:  # Windows' default loop: look from time to time
                     pass
-        if not all(attempt.watched for attempt in running):
-            until = min(until, self._loop.time() + _SHORT)
-        timer = None if until == inf else self._loop.call_at(until, self._wakeup.soon)
-        try:
+            if len(watched) < len(running):
+                until = min(until, loop.time() + _SHORT)
+            if until < inf:
+                timer = loop.call_at(until, self._wakeup.soon)
             await self._woken()
         finally:
             if timer is not None:
                 timer.cancel()
-
-    def _unwatch(self, attempt: _Connecting) -> None:
-        if attempt.watched and not self._left():
-            self._loop.remove_writer(attempt.sock.fileno())
+            for descriptor in watched if not self._left() else ():
+                loop.remove_writer(descriptor)
 
     async def send(self, data: bytes) -> None:
         if self.closed:
@@ -1818,53 +1843,45 @@ class _AsyncWire:
             if self._end is not None or self.closed:
                 self._raise_end()
                 return b""
-            until = self.expires
-            if until is None:
-                until = inf if self.idle is None else self._loop.time() + self.idle
-            self._until = until
-            if until < self._due:  # else the timer that there is looks; to set one costs a read
-                self._start_timer()
-            await self._wakeup
+            await self._news()
         self.whole = False
         data, self._buffer = self._buffer, b""
-        if self._paused and self._transport is not None:
-            self._paused = False
+        if len(data) > _READ and self._transport is not None:
             self._transport.resume_reading()
         return data
 
     async def _woken(self) -> None:
         """Wait for news of a connect; raise what ended the wire."""
         self._raise_end()
-        self._until = inf if self.expires is None else self.expires
-        if self._until < self._due:
-            self._start_timer()
-        await self._wakeup
+        await self._news()
         self._raise_end()
+
+    def _news(self) -> _Wakeup:
+        """To be awaited: what happens next, the end of the time for it included."""
+        until = self.expires
+        if until is None:
+            until = inf if self.idle is None else self._loop.time() + self.idle
+        self._until = until
+        if self._timer is not None and until < self._timer.when():
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and until < inf:
+            self._timer = self._loop.call_at(until, self._tick)
+        return self._wakeup
 
     def _raise_end(self) -> None:
         if isinstance(self._end, BaseException):
             self.interrupt()
-            raise self._told()
+            raise _told(self)
         if self.closed:
             raise _Closed
 
-    def _told(self) -> BaseException:
-        """The error that ended it, once: its traceback will refer to this wire."""
-        error, self._end = self._end, None
-        return error  # type: ignore[return-value]
-
-    def _start_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._due = self._until
-        self._timer = self._loop.call_at(self._due, self._tick)
-
     def _tick(self, again: bool = False) -> None:
-        self._timer, self._due = None, inf
+        self._timer = None
         if not self._wakeup.waiting() or self._until == inf:
             return
         if self._until - self._loop.time() > _TICK:
-            self._start_timer()
+            self._timer = self._loop.call_at(self._until, self._tick)
         elif not again:  # the process may have been stopped: let the loop look once more
             self._timer = self._loop.call_later(2 * _TICK, self._tick, True)
         else:
@@ -1923,10 +1940,13 @@ async def _pause() -> None:
 # --- responses ----------------------------------------------------------------------------------
 
 
-def _run(step: Coroutine[Any, None, _T]) -> _T:
-    """Run a coroutine over a blocking wire: it never suspends, one step ends it."""
+def _run(function: Callable[..., Coroutine[Any, None, _T]], *arguments: Any) -> _T:
+    """Call a coroutine function over a blocking wire: it never suspends, one step ends it. That is
+    a step of the interpreter, too, so no signal handler can leave a coroutine that has not begun,
+    of which Python would warn.
+    """
     try:
-        step.send(None)
+        next(map(methodcaller("send", None), starmap(function, [arguments])))
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     raise RuntimeError("a blocking wire suspended")
@@ -1957,25 +1977,23 @@ class _Lines:
     def __init__(self) -> None:
         self._line = bytearray()  # the beginning of one
         self._cr = False  # the last byte was one: an LF that follows belongs to it
-        self.ended = False
 
     def feed(self, data: bytes) -> list[str]:
         """The lines that end in `data`; with `b""`, the end of the body, what is left. Raises
         `BodyError` for a line without end, rather than keep more and more of it.
         """
-        self.ended = not data
-        if self.ended and self._line:
+        if self._cr:  # so there is no line yet
+            data = data.removeprefix(b"\n")
+        elif self._line and not data:
             data = b"\n"
-        elif self._cr and data[:1] == b"\n":
-            data = data[1:]
-        self._cr = data[-1:] == b"\r"
+        self._cr = data.endswith(b"\r")
         first, *others = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         self._line += first
         if len(self._line) > _MAX_LINE:
             raise BodyError(f"a line is longer than {_MAX_LINE >> 20} MiB; iter_bytes() reads on")
         if not others:
             return []
-        lines = [bytes(self._line), *others[:-1]]
+        lines: list[bytes | bytearray] = [self._line, *others[:-1]]
         self._line = bytearray(others[-1])
         return [line.decode("utf-8", "replace") for line in lines]
 
@@ -2005,10 +2023,7 @@ class _Answer:
 
     def limit(self, seconds: float | None, each: bool = False) -> None:
         """Bound all reads of the body to come, together or `each`: then `RequestTimeout`."""
-        if each:
-            self._exchange.idle = seconds
-        else:
-            self._exchange.limit(seconds)
+        self._exchange.limit(seconds, each)
 
     @property
     def ok(self) -> bool:
@@ -2101,22 +2116,23 @@ class Response(_Answer):
         `close()`, `RuntimeError` if it was already iterated over.
         """
         read = self._begin()
-        while data := _run(read()):
+        while data := _run(read):
             yield data
 
     def iter_lines(self) -> Iterator[str]:
         """`iter_bytes` by lines without their ends (LF, CR, CRLF), in UTF-8, each as soon as it is
         complete. A line over 64 MiB is a `BodyError`.
         """
-        read, lines = self._begin(), _Lines()
-        while not lines.ended:
-            yield from lines.feed(_run(read()))
+        read, lines, data = self._begin(), _Lines(), None
+        while data != b"":
+            data = _run(read)
+            yield from lines.feed(data)
 
     def read(self) -> bytes:
         """All of the body, however large; kept as `content`. `RuntimeError` if it was already
         iterated over.
         """
-        return _run(self._read())
+        return _run(self._read)
 
     def close(self) -> None:
         """Close the connection, from any thread, at once: who is reading gets a `ConnectError`."""
@@ -2140,9 +2156,10 @@ class AsyncResponse(_Answer):
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         """As `Response.iter_lines`."""
-        read, lines = self._begin(), _Lines()
-        while not lines.ended:
-            for line in lines.feed(await read()):
+        read, lines, data = self._begin(), _Lines(), None
+        while data != b"":
+            data = await read()
+            for line in lines.feed(data):
                 yield line
 
     aread = _Answer._read
@@ -2174,7 +2191,6 @@ class Exchange:
     _new_wire: Callable[..., Any] = _BlockingWire
     _new_response: Callable[..., Any] = Response
     _turn: Callable[..., Any] | None = None
-    _application: Callable[[Request], Any] | None = None  # in-process, makes what is for a wire
     via = ""  # the proxy whose answer this is
     _wire: Any = None
 
@@ -2182,9 +2198,11 @@ class Exchange:
         self, verify: Any = True, proxy: str | None = None,
         uds: str | os.PathLike[str] | None = None, follow_redirects: bool = True,
         idle_timeout: float | None = None, max_redirects: int = 20,
+        application: Callable[[Request, float | None], Any] | None = None,
     ) -> None:  # fmt: skip
         if uds is not None and not hasattr(socket, "AF_UNIX"):
             raise InvalidRequestError("uds: this system, or its Python, has no Unix sockets")
+        self._application = application  # in-process: makes what takes the place of a wire
         self._verify, self._proxy = verify, proxy
         self._uds = None if uds is None else os.fspath(uds)
         self._max_redirects = max_redirects if follow_redirects else -1
@@ -2201,7 +2219,7 @@ class Exchange:
         error closes all.
         """
         expires = None if timeout is None else self._now() + timeout
-        most, confined = self._max_redirects, self._uds is not None
+        most, confined = self._max_redirects, self._uds is not None or self._application is not None
         try:
             while True:
                 parser = await self._send(request, timeout, expires)
@@ -2223,7 +2241,7 @@ class Exchange:
         self, request: Request, timeout: float | None, expires: float | None
     ) -> ResponseParser:
         if self._application is not None:
-            self._wire = self._stream = self._application(request)
+            self._wire = self._stream = self._application(request, expires)
             return await self._head(request.method)
         url, route = request.url, _Route(request.url, self._proxy, self._uds)
         try:
@@ -2234,7 +2252,8 @@ class Exchange:
             await wire.connect(route.peer.host, route.peer.port, self._uds)
             route.connected = True
             if route.proxy is not None and url.scheme == "https":
-                await self._tunnel(route)
+                await wire.send(route.tunnel_request())
+                route.tunnelled(await self._head("CONNECT"))
             self.via = "" if route.proxy is None else route.proxy.authority
             if context is not None:
                 self._stream = _TLS(wire, context, url.host)
@@ -2247,24 +2266,9 @@ class Exchange:
             if isinstance(error, RequestTimeout):
                 late = f"{route.name}: no answer within timeout={timeout} seconds"
                 raise RequestTimeout(late) from error
-            if type(error) in (ConnectError, ProtocolError) and route.proxy is not None:
-                # The same whether asked for http or https. What does not speak HTTP is no proxy,
-                # and to ask it again does not help.
-                fatal = isinstance(error, ProtocolError)
-                raise route.proxy_failed(f"failed: {error}", fatal) from error
-            if isinstance(error, HTTPClientError) and not isinstance(error, BodyError):
+            if route.says_enough(error):
                 raise
-            raise route.failed(_reason(error)) from error
-
-    async def _tunnel(self, route: _Route) -> None:
-        try:
-            await self._stream.send(route.tunnel_request())
-            answer = await self._head("CONNECT")
-        except OSError as error:
-            if isinstance(error, (RequestTimeout, ProtocolError, _Closed)) or _from_handler(error):
-                raise
-            raise route.proxy_failed(f"failed: {_reason(error)}") from error
-        route.tunnelled(answer)
+            raise route.failed(error) from error
 
     async def _head(self, method: str) -> ResponseParser:
         parser = ResponseParser(method)
@@ -2295,7 +2299,7 @@ class Exchange:
         return b""
 
     def read_now(self) -> bytes | None:
-        """`read` without a coroutine, which blocks; `None` if only `read` can go on."""
+        """`read` without a coroutine, which blocks; `None`: nothing as yet, go on with `read`."""
         if self._parser.pending:
             return None
         try:
@@ -2310,28 +2314,21 @@ class Exchange:
         """After an exception from outside came out of a call (a signal handler's, a cancellation):
         is no byte lost, so that reading can go on? If not, the connection is of no use any more.
         """
-        return self._parser is not None and getattr(self._wire, "whole", False)
+        return self._parser is not None and self._wire.whole
 
-    @property
-    def idle(self) -> float | None:
-        """Seconds of silence in the body that are borne; `None` for no limit."""
-        return self._idle
-
-    @idle.setter
-    def idle(self, seconds: float | None) -> None:
-        self._idle = self._wire.idle = seconds
-
-    def limit(self, seconds: float | None) -> None:
-        """Bound all reads to come together."""
-        self._wire.expires = None if seconds is None else self._now() + seconds
+    def limit(self, seconds: float | None, each: bool = False) -> None:
+        """Bound all reads to come together, or `each`: seconds from now, or of silence."""
+        if each:
+            self._wire.idle = seconds
+        else:
+            self._wire.expires = None if seconds is None else self._now() + seconds
 
     def stop(self) -> None:
         """Let reads end after what has arrived; before the answer's head, as `interrupt`."""
-        wire = self._wire
         if self._parser is None:
             self.interrupt()
-        elif wire is not None:
-            wire.stop()
+        else:
+            self._wire.stop()
 
     def interrupt(self) -> None:
         """Abort: whoever is inside a call gets a `ConnectError`."""
@@ -2467,7 +2464,7 @@ def request(method: str, url: str, **options: Unpack[_Options]) -> Response:
     `ConnectError`, `ProxyError`, `ProtocolError`, `CertificateError`, `RedirectError`, `BodyError`
     (`ConnectionError`s); `RequestTimeout` (a `TimeoutError`).
     """
-    return _run(_request(Exchange, method, url, **options))  # type: ignore[no-any-return]
+    return _run(partial(_request, Exchange, method, url, **options))  # type: ignore[no-any-return]
 
 
 def get(url: str, **options: Unpack[_Options]) -> Response:
@@ -2522,11 +2519,10 @@ def _answer_head(status: Any, headers: Any, kind: Any) -> bytes:
             raise TypeError(f"the application's header {name!r:.40} is of {kinds}")
         name, value = (p.decode("latin-1") if kind is bytes else p for p in (name, value))
         value = value.strip(" \t")
-        if not _TOKEN.fullmatch(name):
+        if not _only(_TOKEN, name):
             raise RuntimeError(f"the application's header {name!r:.40} has no valid name")
-        if not _FIELD_VALUE.fullmatch(value):
-            why = "control characters or some beyond Latin-1"
-            raise RuntimeError(f"the application's header {name} has {why}")
+        if not _is_field_value(value):
+            raise RuntimeError(f"the application's header {name} {_UNCARRIED}")
         if name.lower() == "content-length":
             lengths.add(value)
             if len(lengths) > 1 or not re.fullmatch("[0-9]{1,18}", value):
@@ -2537,9 +2533,7 @@ def _answer_head(status: Any, headers: Any, kind: Any) -> bytes:
 
 
 def _failed(error: BaseException) -> RuntimeError:
-    """What the caller gets for an application's OSError, which would look like a lost connection
-    of his own.
-    """
+    """For an application's OSError, which would look like a lost connection of the caller's."""
     return RuntimeError(f"the application failed: {type(error).__name__}: {error}")
 
 
@@ -2561,12 +2555,9 @@ class WSGITransport:
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None,
         timeout: float | None = None,
     ) -> Response:  # fmt: skip
-        expires = None if timeout is None else monotonic() + timeout
-        exchange = Exchange()
-        exchange._uds = ""  # as with a Unix socket, no other origin can be reached
-        exchange._application = lambda request: _WSGIWire(self.app, request, expires)
-        response: Response = _run(exchange.open(Request(method, url, headers, content)))
-        return response
+        exchange = Exchange(application=partial(_WSGIWire, self.app))
+        request = Request(method, url, headers, content)
+        return _run(exchange.open, request, timeout)  # type: ignore[no-any-return]
 
 
 class _WSGIWire:
@@ -2595,11 +2586,9 @@ class _WSGIWire:
             "wsgi.input": io.BytesIO(request.content or b""), "wsgi.errors": sys.stderr,
             "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False,
         }  # fmt: skip
-        for name, value in request.lines():
+        for name, value in _joined(request.lines()).items():  # RFC 3875, 4.1.18
             key = name.upper().replace("-", "_")
-            key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
-            before = [environ[key]] if key in environ else []  # RFC 3875, 4.1.18: lines become one
-            environ[key] = ("; " if key == "HTTP_COOKIE" else ",").join([*before, value])
+            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
         self._result = app(environ, self._start_response)
         # The head waits for no piece, and one may be written at the end.
         for piece in chain([b""], self._result, [b""]):
@@ -2637,7 +2626,7 @@ class _WSGIWire:
         if self.closed:
             raise _Closed
         if self.expires is not None and monotonic() > self.expires:
-            raise RequestTimeout("no answer in time (timeout)")
+            raise _too_late(self)
         if not self._started:
             raise RuntimeError("the application did not call start_response")
         self._sent = True
@@ -2688,14 +2677,9 @@ class ASGITransport:
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None,
         timeout: float | None = None,
     ) -> AsyncResponse:  # fmt: skip
-        import asyncio
-
-        expires = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        exchange = AsyncExchange()
-        exchange._uds = ""  # as with a Unix socket, no other origin can be reached
-        exchange._application = lambda request: self._wire(request, expires)
         request = Request(method, url, headers, content)
-        return await exchange.open(request)  # type: ignore[no-any-return]
+        opening = AsyncExchange(application=self._wire).open(request, timeout)
+        return await opening  # type: ignore[no-any-return]
 
     def _wire(self, request: Request, expires: float | None) -> _ASGIWire:
         from urllib.parse import unquote
@@ -2844,9 +2828,7 @@ class _ASGIWire:
         return message
 
     def _expire(self) -> None:
-        silence = f"silence for idle_timeout={self.idle} seconds"
-        late = "no answer in time (timeout)"
-        self._error = RequestTimeout(silence if self.expires is None else late)
+        self._error = _too_late(self)
         self.interrupt()
 
     def error(self) -> BaseException | None:
@@ -2972,10 +2954,12 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     """
     name, world, send = _recognized(client)
     if world is None and not callable(client):
+        known = ", ".join(".".join(key) for key in _CLIENTS if _CLIENTS[key][0] is asynchronous)
+        ours = "ASGITransport(app) or a coroutine" if asynchronous else "WSGITransport(app) or a"
         hint = ""
         if hasattr(client, "handle_request") or hasattr(client, "handle_async_request"):
             hint = "; such a part of httpx goes into its Client or AsyncClient(transport=...)"
-        raise TypeError(f"transport= takes {_CHOICE[asynchronous]} transport(method, url, *, "
+        raise TypeError(f"transport= takes {known}, {ours} function transport(method, url, *, "
                         f"headers, content, timeout), not {name}{hint}")  # fmt: skip
     if world is not None and isinstance(client, type):
         raise TypeError(f"transport= takes an instance of {name}, not the class")
@@ -2986,8 +2970,8 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
 
 
 def _recognized(client: Any) -> tuple[str, bool | None, Any]:
-    """What it is called; is it for asyncio (`None`: nobody can tell); what sends by it, if that is
-    not itself. Raises `TypeError` for a bare application.
+    """Its name; is it for asyncio (`None`: nobody can tell); what sends by it, if it does not do
+    that itself. Raises `TypeError` for a bare application.
     """
     kind = client if isinstance(client, type) else type(client)
     for base in kind.__mro__:
@@ -3015,28 +2999,13 @@ def _code_of(function: Any) -> Any:
     return getattr(getattr(function, "__wrapped__", function), "__code__", None)
 
 
-def _lines_of(headers: Any) -> list[tuple[str, str]]:
-    return list(headers.items() if hasattr(headers, "items") else headers or ())
-
-
-def _least(limit: float | None, other: float | None) -> float | None:
-    """The shorter of two time limits; `None` is none."""
-    return min((seconds for seconds in (limit, other) if seconds is not None), default=None)
-
-
 def _send_by_requests(
     session: Any, method: str, url: str, *, headers: Any, content: Any, timeout: float | None
 ) -> Any:
-    """By requests and niquests, whose headers are a mapping: lines of one name become one
-    (RFC 9110, 5.3). A limit for the next byte would end a quiet stream, where `connect` is not
-    there to lift it: in niquests' asynchronous session.
+    """By requests and niquests, whose headers are a mapping. A limit for the next byte would end a
+    quiet stream, where `connect` is not there to lift it: in niquests' asynchronous session.
     """
-    joined: dict[str, str] = {}
-    names: dict[str, str] = {}
-    for name, value in _lines_of(headers):
-        name = names.setdefault(name.lower(), name)
-        between = "; " if name.lower() == "cookie" else ", "
-        joined[name] = f"{joined[name]}{between}{value}" if name in joined else value
+    joined = _joined(_pairs("headers", headers))
     limits = (timeout, None) if hasattr(session, "__aenter__") else timeout
     return session.request(method, url, headers=joined, data=content, timeout=limits, stream=True)
 
@@ -3044,9 +3013,13 @@ def _send_by_requests(
 def _send_by_httpx(
     client: Any, method: str, url: str, *, headers: Any, content: Any, timeout: float | None
 ) -> Any:
-    lines = [(name.encode(), value.encode("latin-1")) for name, value in _lines_of(headers)]
+    pairs = _pairs("headers", headers)
+    lines = [(name.encode(), value.encode("latin-1")) for name, value in pairs]
     own, read = client.timeout, None if hasattr(client, "aclose") else timeout
-    connect, write, pool = (_least(limit, timeout) for limit in (own.connect, own.write, own.pool))
+    connect, write, pool = (
+        min((limit for limit in (its, timeout) if limit is not None), default=None)
+        for its in (own.connect, own.write, own.pool)
+    )
     limits = (connect, read, write, pool)
     request = client.build_request(method, url, headers=lines, content=content, timeout=limits)
     return client.send(request, stream=True, follow_redirects=True)
@@ -3057,7 +3030,7 @@ def _send_by_aiohttp(
 ) -> Any:
     own = session.timeout
     limits = type(own)(total=None, connect=own.connect, sock_connect=own.sock_connect)
-    lines = [(name, _as_utf8(value)) for name, value in _lines_of(headers)]
+    lines = [(name, _as_utf8(value)) for name, value in _pairs("headers", headers)]
     return session.request(method, url, headers=lines, data=content, timeout=limits)
 
 
@@ -3079,11 +3052,4 @@ _CLIENTS: dict[tuple[str, str], tuple[bool, Callable[..., Any]]] = {
     ("httpx2", "Client"): (False, _send_by_httpx),
     ("httpx2", "AsyncClient"): (True, _send_by_httpx),
     ("aiohttp", "ClientSession"): (True, _send_by_aiohttp),
-}
-_CHOICE = {
-    world: ", ".join(".".join(key) for key, known in _CLIENTS.items() if known[0] is world) + more
-    for world, more in (
-        (False, ", WSGITransport(app) or a function"),
-        (True, ", ASGITransport(app) or a coroutine function"),
-    )
 }

@@ -382,7 +382,7 @@ class Requests(unittest.TestCase):
 
         step = suspends()
         with self.assertRaisesRegex(RuntimeError, "suspended"):
-            httpclient._run(step)  # type: ignore[attr-defined]
+            httpclient._run(lambda: step)  # type: ignore[attr-defined]
         step.close()
 
 

@@ -913,7 +913,7 @@ class WSGI(SyncWorld):
         app = self.app([b""])
         headers = [("X-A", "1"), ("Cookie", "a=1"), ("x-a", "2"), ("cookie", "b=2")]
         WSGITransport(app)("GET", URL, headers=headers).read()
-        self.assertEqual((app.environ["HTTP_X_A"], app.environ["HTTP_COOKIE"]), ("1,2", "a=1; b=2"))
+        self.assertEqual((app.environ["HTTP_X_A"], app.environ["HTTP_COOKIE"]), ("1, 2", "a=1; b=2"))
 
     def test_reconnection(self) -> None:
         ids: list[str | None] = []

@@ -62,7 +62,7 @@ class Wires(World):
         return kind(**{"verify": CA, "proxy": "", **options})
 
     def step(self, coroutine: Any) -> Any:
-        return self.run_async(coroutine) if is_async(self) else httpclient._run(coroutine)
+        return self.run_async(coroutine) if is_async(self) else httpclient._run(lambda: coroutine)
 
     def open(self, exchange: Any, url: str, timeout: float | None = 30.0, **options: Any) -> Any:
         request = httpclient.Request(
@@ -927,6 +927,28 @@ class PlainWakeup:
             self._future.set_result(None)
 
     soon = now
+
+
+class Entered(unittest.TestCase):
+    def test_what_is_raised_before_the_first_step(self) -> None:
+        """As by a signal handler: no coroutine is left over that was never awaited."""
+
+        class Interrupted(Exception):
+            pass
+
+        def trace(frame: Any, event: str, argument: Any) -> None:
+            if frame.f_code is httpclient._run.__code__:
+                raise Interrupted
+
+        before = sys.gettrace()
+        with warnings.catch_warnings(record=True) as caught, self.assertRaises(Interrupted):
+            warnings.simplefilter("always")
+            sys.settrace(trace)
+            try:
+                httpclient.get("http://127.0.0.1:1/")
+            finally:
+                sys.settrace(before)
+        self.assertEqual([w for w in caught if "never awaited" in str(w.message)], [])
 
 
 class Wakeups(AsyncWorld):

@@ -53,7 +53,7 @@ PARTS: dict[str, list[tuple[str, str]]] = {
         ("_Reconnection _retry_after _date _is_drop _is_final", "test_retries"),
     ],
     "httpclient.py": [
-        ("_STATUS_LINE _FIELD_LINE _FOLD _HEAD_END _CHUNK_LINE _parse_fields _listed"
+        ("_only _is_field_value _HEAD_END _parse_fields _listed _framing"
          " ResponseParser _Head _UntilClose _Length _Chunked _chunk_size _Decoder", "test_framing"),
         ("Request.redirected Request._location", "test_redirects"),
         ("_Route _proxy _proxy_for _variable _matches _port", "test_proxies"),
