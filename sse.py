@@ -531,7 +531,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                             data = "\n".join(lines)
                             large = not small and len(data) + len(type) + len(id) > allowed
                             if large and _size(data) + _size(type) + _size(id) > limit:
-                                yield from _refuse(stream, limit)
+                                yield from _stopped(stream, limit)
                             stream.last_event_id = id
                             yield _make_event(type or "message", data, id, retry)
                             lines.clear()
@@ -577,7 +577,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                 size, loose = size + _size(lines[joined]) + 1, 0
                 joined += 1
                 if size > limit + 1:
-                    yield from _refuse(stream, limit)
+                    yield from _stopped(stream, limit)
         stream.size, stream.text, stream.lines = size + loose, "", None
         open = lines or type or retry is not None or id is not stream.last_event_id
         room = 0 if open else allowed - len(id)
@@ -586,7 +586,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
         yield None
 
 
-def _refuse(stream: _Stream, limit: int) -> Iterator[None]:
+def _stopped(stream: _Stream, limit: int) -> Iterator[None]:
     """The event is too large: nothing comes after the events before it."""
     stream.error, stream.text = SSEEventTooLargeError(limit), ""
     while True:
@@ -796,7 +796,7 @@ class _Source(Generic[_Lines, _Chunks]):
         last_event_id: str = "",
         max_event_size: int | None = _MAX_EVENT_SIZE,
     ) -> None:
-        _refuse_no_lines(lines, self._iterate is aiter)
+        _check_lines(lines, self._iterate is aiter)
         self._begin(lines, None, last_event_id, max_event_size)
 
     @classmethod
@@ -881,7 +881,7 @@ def _without_end(line: str) -> str:
     return line
 
 
-def _refuse_no_lines(source: Any, awaited: bool) -> None:
+def _check_lines(source: Any, awaited: bool) -> None:
     """Raise a `TypeError` that names the right way for what is taken for lines and is none."""
     ours, others = ("EventSource", "__iter__"), ("AsyncEventSource", "__aiter__")
     (name, wanted), (other, there) = (others, ours) if awaited else (ours, others)
@@ -967,7 +967,7 @@ class AsyncEventSource(
         `httpclient`. What is wrong with the answer is raised by the first step.
         """
         pieces, refusal = _apieces(response), _refusal(_facts(response), content_type)
-        chunks = pieces if refusal is None else _refused(response, refusal)
+        chunks = pieces if refusal is None else _raise_refusal(response, refusal)
         new = cls.from_chunks(chunks, last_event_id=last_event_id, max_event_size=max_event_size)
         new._source = response
         return new
@@ -992,7 +992,7 @@ class AsyncEventSource(
     close = aclose
 
 
-async def _refused(response: Any, refusal: Callable[..., SSEError]) -> AsyncIterator[bytes]:
+async def _raise_refusal(response: Any, refusal: Callable[..., SSEError]) -> AsyncIterator[bytes]:
     """Raise what tells of an answer that is no stream, with the beginning of it."""
     raise refusal(body=await _AsyncForeign(None).beginning(response))
     yield b""  # which makes this an iterator, as the answer's other pieces are
@@ -1519,14 +1519,12 @@ class _Reconnection:
         `delivered`: events in all. Returns the seconds to wait for the next attempt, `None` if
         there is none. All is noted at the end, so a signal's exception leaves nothing half done.
         """
-        options, opened, retries = self._options, self.opened, self.retries
-        wait = None
+        options, opened, wait = self._options, self.opened, None
+        steady = opened is not None and now - opened >= _STEADY
+        retries = 0 if steady or delivered != self.delivered else self.retries
         if error is _RESTART or (error is _GIVEN_UP and opened is not None and options.reconnect):
-            wait, delivered = 0.0, self.delivered  # no failure, so nothing is counted
+            wait = 0.0  # no failure, so it is not counted
         else:
-            steady = opened is not None and now - opened >= _STEADY
-            if steady or delivered != self.delivered:
-                retries = 0
             by_status = self.by_status(error)
             again = by_status or (options.reconnect and _is_drop(error) and not _is_final(error))
             if again and retries != options.max_retries:
@@ -1975,7 +1973,8 @@ async def _finished(task: Any, seconds: float) -> None:
             del cancelled  # its traceback refers to this frame
 
 
-# Ends of an attempt beside what its link raises. Of the last two nobody is told.
+# Ends of an attempt beside what its link raises. Nobody is told of the last two, but for a failure
+# where there is no other attempt.
 _CLEAN = _Ours("the server ended the stream")
 _GIVEN_UP = _Ours("the caller gave the attempt up")
 _RESTART = _Ours("reconnect() was called")

@@ -244,6 +244,15 @@ class Counts(Rules):
                     self.now += seconds
                     self.assertEqual(self.failed(None), wait)
 
+    def test_also_if_they_end_by_the_callers_wish(self) -> None:
+        for wish in (sse._RESTART, sse._GIVEN_UP):
+            rules = self.given(max_retries=3)
+            self.waits(3)
+            rules.opened, self.now = self.now, self.now + 90
+            self.assertEqual(self.failed(wish), 0.0)
+            self.assertEqual(rules.retries, 0)
+            self.assertEqual(self.waits(4), [3.0, 3.0, 3.0, None])
+
     def test_an_attempt_that_takes_long_to_fail_is_not_steady(self) -> None:
         self.given(max_retries=1)
         self.rules.opened = self.now
