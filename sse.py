@@ -2258,7 +2258,7 @@ class _Client(Generic[_Made, _Transport]):
     async def _advance(self, opening: bool = False) -> SSEEvent | None:
         """The next event, `None` at the end. With `opening`: until the connection is open, or over.
 
-        `_hand_over` then takes the event, or the failure at the end, which are kept until then.
+        Event, or failure at the end, are kept until they are handed over.
         """
         if self._busy:
             raise RuntimeError("another task or thread is waiting for events of this client")
@@ -2350,21 +2350,13 @@ class _Client(Generic[_Made, _Transport]):
             return self._held  # type: ignore[no-any-return]
         return None
 
-    def _hand_over(self, event: SSEEvent | None) -> SSEEvent | None:
-        """What `_advance` came to is the caller's: the event is counted, a failure is raised."""
-        if event is not None:
-            self.last_event_id, self._held = event.id, None
-            self._delivered += 1
-            if self._options.until is None:
-                self._flowing = self._attempt
-        elif self._failure is not None:
-            raise self._taken_failure()
-        return event
-
-    def _taken_failure(self) -> Any:
-        """It is not in a variable of the frame that raises it, to which its traceback refers."""
+    def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
-        return failure
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del failure  # its traceback refers to this frame
 
     async def _read(self, attempt: _Attempt) -> None:
         try:
@@ -2475,7 +2467,8 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
 
     def __enter__(self) -> SSEClient:
         _enter(self)
-        self._hand_over(self._step(opening=True))
+        self._step(opening=True)
+        self._raise_failure()
         self._inside = True
         return self
 
@@ -2512,9 +2505,13 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
                 self._busy = False
         elif attempt is not None and _theirs(attempt.end) is not None:
             attempt.give_up()  # what interrupts a step comes out of that step, or not at all
-        event = self._hand_over(self._step())
+        event = self._step()
         if event is None:
+            self._raise_failure()
             raise StopIteration
+        self.last_event_id, self._held = event.id, None  # from here on no call, so no handler
+        self._delivered += 1
+        self._flowing = self._attempt if self._options.until is None else None
         return event
 
     def _step(self, opening: bool = False) -> SSEEvent | None:
@@ -2565,7 +2562,8 @@ class AsyncSSEClient(
 
     async def __aenter__(self) -> AsyncSSEClient:
         _enter(self)
-        self._hand_over(await self._advance(opening=True))
+        await self._advance(opening=True)
+        self._raise_failure()
         self._inside = True
         return self
 
@@ -2603,9 +2601,13 @@ class AsyncSSEClient(
                 self._busy = False
         elif attempt is not None and _theirs(attempt.end) is not None:
             attempt.give_up()  # what interrupts a step comes out of that step, or not at all
-        event = self._hand_over(await self._advance())
+        event = await self._advance()
         if event is None:
+            self._raise_failure()
             raise StopAsyncIteration
+        self.last_event_id, self._held = event.id, None  # from here on no call, so no handler
+        self._delivered += 1
+        self._flowing = self._attempt if self._options.until is None else None
         return event
 
     async def close(self) -> None:
