@@ -37,7 +37,7 @@ from collections.abc import (
     Sequence,
 )
 from functools import partial
-from itertools import islice, starmap
+from itertools import starmap
 from math import inf
 from operator import methodcaller
 from time import get_clock_info, monotonic, sleep
@@ -1437,10 +1437,10 @@ class _BlockingWire:
         self._lock = RLock()  # held for moments; reentrant for the sake of signal handlers
         self._sock: socket.socket | None = None
         self._unsent = memoryview(b"")
-        # `_arrived += islice(_receive, 1)` receives, and keeps what it received, in one step of the
-        # interpreter. Python runs signal handlers between steps, and bytes that a handler's
+        # `next(self._receive)` receives, and appends what it received to `_arrived`, in one step of
+        # the interpreter. Python runs signal handlers between steps, and bytes that a handler's
         # exception made disappear would be lost without anybody knowing.
-        self._receive: Iterator[bytes] = iter(())
+        self._receive: Iterator[None] = iter(())
         self._arrived: list[bytes] = []  # what is being handed over; none before, `b""` at the end
         self._quick: bool | None = None  # does the socket block for a moment? `None`: not tried
 
@@ -1494,7 +1494,7 @@ class _BlockingWire:
                 sleep(_SHORT)
             else:
                 raise _too_late(self)
-        self._receive = iter(partial(sock.recv, _READ), None)
+        self._receive = map(self._arrived.append, iter(partial(sock.recv, _READ), None))
 
     def _limit(self) -> float:
         """The moment until which to wait for something to receive."""
@@ -1557,7 +1557,7 @@ class _BlockingWire:
             self._inside = True  # as in `_call`, written out for what is done with every event
             try:
                 if not self.closed:
-                    arrived += islice(self._receive, 1)
+                    next(self._receive)
             except BlockingIOError as error:  # the moment is over
                 if not _lost(error):
                     raise
@@ -1580,7 +1580,7 @@ class _BlockingWire:
         until = self._limit()
         while self._wait(sock, _IN, until):
             with _Borne(BlockingIOError):  # the system thought better of it
-                self._arrived += islice(self._receive, 1)
+                next(self._receive)
                 return self._arrived[0]
         return b""  # stopped
 
