@@ -438,8 +438,8 @@ class SSEEventTooLargeError(SSEError):
 _HEAD = re.compile(r"((?::.*\n+){0,4})(?:event: (.*)\n)?data: ")  # heartbeats, the type, the data
 _PIECE = 65536  # bytes taken at a time, so that a large chunk is not held in several forms at once
 _KEPT = 4096  # bytes of an unfinished block that wait for its blank line
-# Lines of data that are kept singly, and their characters: each takes 60 bytes beside its own.
-_MOST_SINGLE, _LOOSE = 64, 4096
+_LINE = 60  # bytes that a line takes in memory beside its characters
+_SINGLE = 8192  # bytes of memory for lines of data that are kept singly
 _SLACK = 8192  # bytes over the limit that an unfinished line may have when it brings no data
 _IGNORED = b"ignored"  # an unknown field: stands for a line that is too long to keep and ignored
 
@@ -470,7 +470,8 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
     """
     type, id, retry = "", stream.last_event_id, None
     lines: list[str] = []  # of data in the open block; the first `joined` are many lines each
-    joined = size = loose = 0  # `size`: bytes of those; `loose`: characters of the others
+    joined = size = 0  # `size`: bytes of those
+    single = 0  # bytes of memory for the others; only of the caller's lines, which end no text
     head, head_type, border = "\r", "", ""  # what blocks share; no text begins with CR
     allowed = limit // 4  # so many characters are never more bytes than `limit`
     room = allowed - len(id)  # so many may come while no block is open; 0 while one is
@@ -535,7 +536,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                             stream.last_event_id = id
                             yield _make_event(type or "message", data, id, retry)
                             lines.clear()
-                            joined = size = loose = 0
+                            joined = size = single = 0
                         else:
                             stream.last_event_id = id
                         type, retry = "", None
@@ -556,8 +557,8 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                         continue
                 lines.append(value)
                 if given is not None:
-                    loose += len(value) + 1
-                    if loose > _LOOSE:
+                    single += len(value) + _LINE
+                    if single > _SINGLE:
                         break  # to be joined; the source goes on with the next of its lines
             if given is not None:
                 type, id, *lines[joined:] = map(_without_end, (type, id, *lines[joined:]))
@@ -570,17 +571,19 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
             at = error.__traceback__
             stream.error = error.with_traceback(at.tb_next if at is not None else None)
             del at
-        if single := lines[joined:]:  # the block goes on with the next text
-            loose = sum(map(len, single)) + len(single)
-            if loose > _LOOSE or len(single) > _MOST_SINGLE or size + 4 * loose > limit:
-                lines[joined:] = ["\n".join(single)]
-                size, loose = size + _size(lines[joined]) + 1, 0
+        brought = 0  # characters of the lines that are kept singly
+        if len(lines) > joined:  # the block goes on with the next text
+            apart, single = lines[joined:], 0
+            brought = sum(map(len, apart)) + len(apart)
+            if brought + len(apart) * _LINE > _SINGLE or size + 4 * brought > limit:
+                lines[joined:] = ["\n".join(apart)]
+                size, brought = size + _size(lines[joined]) + 1, 0
                 joined += 1
                 if size > limit + 1:
                     yield from _stopped(stream, limit)
-        stream.size, stream.text, stream.lines = size + loose, "", None
-        open = lines or type or retry is not None or id is not stream.last_event_id
-        room = 0 if open else allowed - len(id)
+        stream.size, stream.text, stream.lines = size + brought, "", None
+        goes_on = lines or type or retry is not None or id is not stream.last_event_id
+        room = 0 if goes_on else allowed - len(id)
         stream.block = type, lines, id, retry
         text = runs = run = line = value = data = None
         yield None
