@@ -207,7 +207,7 @@ _ENCODED = _NAME + "%~!#$&'()*+,/:;=?@[]"  # reserved, unreserved (RFC 3986, 2.2
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Header lines that are for this client to set, and those that another origin may see
-_OURS = (
+FRAMING = (
     "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding "
     "upgrade"
 ).split()
@@ -347,7 +347,7 @@ def _header_lines(headers: Any) -> list[tuple[str, str]]:
             raise TypeError(f"the name of a header is {type(name).__name__}, not a string")
         if not _only(_TOKEN, name):
             raise InvalidRequestError(f"'{_shown(name, 40)}' is not the name of a header")
-        if name.lower() in _OURS:
+        if name.lower() in FRAMING:
             raise InvalidRequestError(f"the header {name} is for this client to set")
         if not isinstance(value, str):
             kind = type(value).__name__

@@ -2717,10 +2717,6 @@ Exit status: 0 at the end of the stream, or when nobody reads the output; 1 for 
 wrong usage, before anything is sent; 130 for Ctrl-C.
 """
 _Arguments = list[tuple[str, str]]  # the options in their order: long name and value
-_FRAMING = {  # header lines that are for httpclient to set
-    "connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade",
-}  # fmt: skip
 _PUBLIC = {  # those whose values are no secrets
     "accept", "accept-encoding", "cache-control", "content-type", "last-event-id", "user-agent",
 }  # fmt: skip
@@ -2895,7 +2891,7 @@ def _headers(arguments: _Arguments, form: bool) -> list[tuple[str, str | None]]:
     Left out is what browsers copy but cannot be said here: lines that frame the message, and a wish
     for codings that `httpclient` cannot decode.
     """
-    options = dict(arguments)
+    options, framing = dict(arguments), _httpclient().FRAMING
     lines: list[tuple[str, str | None]] = []
     for line in (value for name, value in arguments if name == "header"):
         name, colon, value = line.partition(":")
@@ -2904,7 +2900,7 @@ def _headers(arguments: _Arguments, form: bool) -> list[tuple[str, str | None]]:
         name, value = name.rstrip("; "), value.strip()
         codings = {coding.partition(";")[0].strip() for coding in value.split(",")}
         decodable = codings <= {"gzip", "deflate", "identity"} or name.lower() != "accept-encoding"
-        if decodable and name.lower() not in _FRAMING:
+        if decodable and name.lower() not in framing:
             lines.append((name, value if value or empty else None))
     cookies = [value for name, value in arguments if name == "cookie" and value]
     _require(all("=" in value for value in cookies), "--cookie is 'name=value'; files are not read")
