@@ -1978,9 +1978,9 @@ async def _finished(task: Any, seconds: float) -> None:
 
 # Ends of an attempt beside what its link raises. Nobody is told of the last two, but for a failure
 # where there is no other attempt.
-_CLEAN = _Ours("the server ended the stream")
-_GIVEN_UP = _Ours("the caller gave the attempt up")
-_RESTART = _Ours("reconnect() was called")
+_CLEAN: Any = _Ours("the server ended the stream")
+_GIVEN_UP: Any = _Ours("the caller gave the attempt up")
+_RESTART: Any = _Ours("reconnect() was called")
 
 
 class _Attempt:
