@@ -118,7 +118,7 @@ class _LazyFields:
 
         fields = [(name, kind, field(default=default)) for name, kind, default in _FIELDS]
         made = getattr(make_dataclass("SSEEvent", fields, frozen=True), self._name)
-        setattr(SSEEvent, self._name, made)
+        setattr(owner, self._name, made)
         return made
 
 
