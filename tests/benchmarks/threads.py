@@ -19,7 +19,7 @@ WORKLOADS = ["OpenAI", "named with id", "30 lines"]
 
 
 def run(found: list[str], quick: bool) -> list[Section]:
-    parsers = {name: peers.parser(name) for name in found if name in peers.PARSERS}
+    parsers = {name: partial(peers.parser, name) for name in found if name in peers.PARSERS}
     rows = []
     for workload in WORKLOADS:
         events = parsing.streams()[workload]
@@ -39,7 +39,7 @@ def free_threaded() -> bool:
     return not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-def gains(parsers: dict[str, peers.Parse], chunks: list[bytes], seconds: float) -> dict[str, float]:
+def gains(parsers: dict[str, Callable[[], peers.Parse]], chunks: list[bytes], seconds: float) -> dict[str, float]:
     """How many times as many events two threads find as one does, each at its best."""
     best: dict[str, list[float]] = {name: [0.0, 0.0] for name in parsers}
     end = time.monotonic() + seconds * len(parsers)
@@ -48,19 +48,22 @@ def gains(parsers: dict[str, peers.Parse], chunks: list[bytes], seconds: float) 
             break
         for name in turn:
             for threads in (1, 2):
-                rate = threads / elapsed(threads, partial(parsers[name], chunks))
+                rate = threads / elapsed(threads, parsers[name], chunks)
                 best[name][threads - 1] = max(best[name][threads - 1], rate)
     return {name: two / one for name, (one, two) in best.items()}
 
 
-def elapsed(count: int, call: Callable[[], object], times: int = 10) -> float:
-    """Seconds in which each of `count` threads makes the call so many times."""
+def elapsed(
+    count: int, make: Callable[[], peers.Parse], chunks: list[bytes], times: int = 10
+) -> float:
+    """Seconds in which each of `count` threads parses the chunks so many times, by what it makes."""
     start = threading.Barrier(count + 1)
 
     def work() -> None:
+        parse = make()
         start.wait()
         for _ in range(times):
-            call()
+            parse(chunks)
 
     threads = [threading.Thread(target=work) for _ in range(count)]
     for thread in threads:
