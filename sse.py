@@ -510,8 +510,10 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                     stream.text = ""
                     yield None
                     continue
+        runs = text[:-1].split("\n") if given is None else chain((text[:-1],), given)
+        text = stream.text = "\n"  # not kept twice: it only says that something is still to come
         try:
-            for line in text[:-1].split("\n") if given is None else chain((text[:-1],), given):
+            for line in runs:
                 if (value := line.removeprefix("data: ")) == line:
                     if line:  # the usual forms first, which the general one would cover
                         if (value := line.removeprefix("event: ")) != line:
