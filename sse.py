@@ -455,8 +455,8 @@ class _Stream:
         self.begun = False  # something was interpreted: no byte order mark can come any more
         self.last_event_id = last_event_id  # "last event ID string": set when a block ends
         self.retry: int | None = None  # "reconnection time" in ms
-        # The block that goes on in the next text: type, lines of data, ID, retry.
-        self.block: tuple[str, list[str], str, int | None] = "", [], last_event_id, None
+        # Of the block that goes on in the next text: type, lines of data, ID, retry.
+        self.block: tuple[str, list[str], str, int | None] | None = None
         self.size = 0  # bytes of data in it, as far as they were counted
         self.error: BaseException | None = None  # what ends the stream, or what `lines` raised
 
@@ -586,7 +586,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
         stream.size, stream.text, stream.lines = size + brought, "", None
         goes_on = lines or type or retry is not None or id is not stream.last_event_id
         room = 0 if goes_on else allowed - len(id)
-        stream.block = type, lines, id, retry
+        stream.block = (type, lines, id, retry) if goes_on else None
         text = runs = run = line = value = data = None
         yield None
 
@@ -645,7 +645,7 @@ class SSEParser:
         # Bytes of it that may be lines; comments do not wait.
         self._most = 0 if on_comment is not None else min(_KEPT, self._limit)
         self._skip_lf = False  # the last byte was a CR: an LF now belongs to it
-        self._untold: list[Any] = []  # items that `feed` could not return, for on_comment raised
+        self._untold: Iterable[Any] = ()  # items that `feed` could not return: on_comment raised
 
     @property
     def last_event_id(self) -> str:
@@ -672,7 +672,7 @@ class SSEParser:
         stream = self._stream
         if stream.text or self._untold:
             return None
-        type, lines, id, retry = stream.block
+        type, lines, id, retry = stream.block or ("", [], stream.last_event_id, None)
         known = "\n".join(lines).split("\n") if lines else []
         block = [f"event: {type}", *[f"data: {line}" for line in known]]
         half = self._kept.decode("utf-8", "replace")
@@ -695,7 +695,7 @@ class SSEParser:
             raise self._stream.error
         whole = chunk.__class__ is bytes and len(chunk) <= _PIECE
         pieces: Any = (chunk,) if whole else _sliced(chunk)
-        items, self._untold = self._untold, []
+        items, self._untold = [*self._untold], ()
         for piece in pieces:
             if self._push(piece):
                 for item in self._items:
