@@ -14,15 +14,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from sse import SSEEvent, async_connect, connect
 
 HERE = Path(__file__).parent
+T = TypeVar("T")
 CERTS = HERE.parent / "certs"
 CA = str(CERTS / "ca.pem")
 
@@ -233,3 +234,19 @@ def follow(
 @pytest.fixture(params=["sync", "async"])
 def world(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+def run_and_settle(main: Coroutine[Any, Any, T], debug: bool = True) -> T:
+    """`asyncio.run`, which ends when the loop has no connection left: aiohttp closes those over TLS
+    behind its `close()`, as its documentation says, and the loop's end would leave them open.
+    """
+
+    async def settling() -> T:
+        result = await main
+        selector: Any = getattr(asyncio.get_running_loop(), "_selector", None)
+        deadline = time.monotonic() + 30
+        while selector and len(selector.get_map()) > 1 and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)  # but for the loop's own socket
+        return result
+
+    return asyncio.run(settling(), debug=debug)

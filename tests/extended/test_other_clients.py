@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from conftest import run_and_settle
 
 from sse import (
     AsyncEventSource,
@@ -107,7 +108,7 @@ class Library:
                         with_events(events, event)
 
         if self.asynchronous:
-            asyncio.run(awaiting(), debug=True)
+            run_and_settle(awaiting())
         else:
             follow()
         return seen
@@ -134,7 +135,7 @@ class Library:
                         await done
 
         if self.asynchronous:
-            asyncio.run(awaiting(), debug=True)
+            run_and_settle(awaiting())
         else:
             with self.client() as client, closing(self.open(client, url)) as response:
                 for event in EventSource.from_response(response, **options):
@@ -455,7 +456,7 @@ class TestTransport:
             conn.stall()
 
         with Server(quiet) as server:
-            asyncio.run(main(server.url, times))
+            run_and_settle(main(server.url, times), debug=False)
         assert unseen == []
 
     def test_connections_are_given_back(self, library: Library) -> None:
@@ -538,7 +539,7 @@ class TestWhatClientsBring:
             with pytest.raises(requests.HTTPError, match="404"):
                 connect(server.url, transport=session, max_retries=3).__enter__()
             with pytest.raises(aiohttp.ClientResponseError, match="404"):
-                asyncio.run(main(server.url))
+                run_and_settle(main(server.url), debug=False)
         assert len(server.requests) == 2
 
     def test_base_url_and_headers_of_aiohttp(self) -> None:
@@ -553,7 +554,7 @@ class TestWhatClientsBring:
                     return [event async for event in events]
 
         with Server(answer(event("1"))) as server:
-            assert data(asyncio.run(main(server.url))) == ["1"]
+            assert data(run_and_settle(main(server.url), debug=False)) == ["1"]
         assert server.requests[0].header("Authorization") == "Bearer secret"
         assert server.requests[0].header("X-Own") == "1"
         assert (
@@ -639,7 +640,7 @@ class TestMocks:
                 mock.get(self.URL, headers=self.HEADERS, body=event("1") + event("2"))
                 return await self.awaited(aiohttp.ClientSession())
 
-        assert asyncio.run(main()) == ["1", "2"]
+        assert run_and_settle(main(), debug=False) == ["1", "2"]
 
 
 class TestFromResponse:
@@ -665,7 +666,7 @@ class TestFromResponse:
                 return [event async for event in source]
 
         with Server(answer(event("1"))) as server:
-            assert data(asyncio.run(main(server.url))) == ["1"]
+            assert data(run_and_settle(main(server.url), debug=False)) == ["1"]
 
     def test_status(self, library: Library) -> None:
         with Server(answer("no such feed", status="404 Not Found")) as server:
@@ -773,7 +774,7 @@ def test_wrong_worlds() -> None:
                     with pytest.raises(TypeError, match=rf"{library} is for async_connect\(\)"):
                         connect("http://localhost", transport=client)
 
-            asyncio.run(main())
+            run_and_settle(main(), debug=False)
         else:
             with (
                 library.client() as client,

@@ -18,7 +18,7 @@ import httpx
 import pytest
 import requests
 import transports
-from conftest import follow
+from conftest import follow, run_and_settle
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -77,7 +77,7 @@ def over_async_httpx(url: str, **options: Any) -> list[SSEEvent]:
             async with async_connect(url, transport=transport, **options) as events:
                 return [event async for event in events]
 
-    return asyncio.run(main(), debug=True)
+    return run_and_settle(main())
 
 
 def over_aiohttp(url: str, **options: Any) -> list[SSEEvent]:
@@ -87,7 +87,7 @@ def over_aiohttp(url: str, **options: Any) -> list[SSEEvent]:
             async with async_connect(url, transport=transport, **options) as events:
                 return [event async for event in events]
 
-    return asyncio.run(main(), debug=True)
+    return run_and_settle(main())
 
 
 Over = Callable[..., list[SSEEvent]]
@@ -243,7 +243,7 @@ class TestFromChunks:
                 return [event async for event in AsyncEventSource.from_chunks(response.aiter_bytes())]
 
         with Server(every_cut) as server:
-            assert asyncio.run(main(server.url)) == EXPECTED
+            assert run_and_settle(main(server.url), debug=False) == EXPECTED
 
     def test_aiohttp(self) -> None:
         async def main(url: str) -> list[SSEEvent]:
@@ -251,7 +251,7 @@ class TestFromChunks:
                 return [event async for event in AsyncEventSource.from_chunks(response.content.iter_any())]
 
         with Server(every_cut) as server:
-            assert asyncio.run(main(server.url)) == EXPECTED
+            assert run_and_settle(main(server.url), debug=False) == EXPECTED
 
     def test_lines_of_aiohttp_are_right_if_short(self) -> None:
         """Its content is an iterator over lines, which LF ends, CR alone not."""
@@ -261,7 +261,7 @@ class TestFromChunks:
                 return [event async for event in AsyncEventSource(response.content)]
 
         with Server(every_cut) as server:
-            assert asyncio.run(main(server.url)) == EXPECTED
+            assert run_and_settle(main(server.url), debug=False) == EXPECTED
 
 
 class TestWhatOthersLinesGetWrong:
@@ -286,7 +286,7 @@ class TestWhatOthersLinesGetWrong:
 
         with Server(answer(f"data: {'x' * 2**20}\n\n")) as server:
             with pytest.raises((ValueError, aiohttp.ClientError, aiohttp.http_exceptions.LineTooLong)):
-                asyncio.run(main(server.url))
+                run_and_settle(main(server.url), debug=False)
 
     def test_ours_are_right(self) -> None:
         from httpclient import get
@@ -448,7 +448,7 @@ class TestInProcess:
             await closing
             return seen
 
-        assert asyncio.run(main(), debug=True) == ["1"]
+        assert run_and_settle(main()) == ["1"]
         assert application.ended == ["silent"]
 
     def test_lifespan(self) -> None:
@@ -471,7 +471,7 @@ class TestInProcess:
                         seen.append(event.data)
                         break
 
-        asyncio.run(main(), debug=True)
+        run_and_settle(main())
         assert seen == ["startup", "request", "1", "shutdown"]
 
     def test_exception_of_the_application(self, world: str) -> None:
