@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import unittest
 import warnings
 from typing import Any
@@ -35,6 +36,16 @@ class FromResponse(unittest.TestCase):
                 sse.EventSource.from_response(self.open(server))
             self.assertEqual(caught.exception.body, b"no")
             server.wait_gone(1)
+
+    def test_what_is_refused_in_a_coding_that_is_unknown(self) -> None:
+        """The status is what counts; the body is left out."""
+        with Server(answer("no", "Content-Encoding: br", status="404 x")) as server:
+            connection = http.client.HTTPConnection("127.0.0.1", server.port)
+            connection.request("GET", "/")
+            with self.assertRaises(sse.SSEHTTPError) as caught:
+                sse.EventSource.from_response(connection.getresponse())
+            connection.close()
+        self.assertEqual((caught.exception.status_code, caught.exception.body), (404, b""))
 
     def test_what_is_refused_is_closed_in_async(self) -> None:
         async def main(server: Server) -> None:

@@ -650,6 +650,7 @@ class Injection(World):
             ({"headers": {"X-Number": 1}}, "value of the header X-Number is int, not a string"),
             ({"headers": {b"X": "y"}}, "name of a header is bytes, not a string"),
             ({"content": {"a": "b"}}, "content is bytes or str, not dict; for JSON: json="),
+            ({"json": object()}, "json= cannot be encoded: Object of type object"),
             ({"timout": 5}, "request() got an unexpected keyword argument 'timout'"),
             ({"proxy": 1}, "proxy is a string"),
             ({"uds": b"/tmp/x"}, "uds"),

@@ -84,6 +84,16 @@ REASONS = [
     ("task.cancelled()", RACE),
     ("if self.terminal", "a terminal: another process, which is killed"),
     ("for event in events", "the time is over between two events"),
+    ("raise theirs from None", HANDLER),
+    ("attempt.give_up()", HANDLER),
+    ("attempt.end = _GIVEN_UP", HANDLER),
+    ("attempt.end = item", HANDLER),
+    ("if item is _GIVEN_UP", HANDLER),
+    ("if not code.co_flags", "a module's frame in a traceback"),
+    ("except RuntimeError", "woken twice in one wait"),
+    ("gate.release()", "woken twice in one wait"),
+    ("if self._closer.done()", "another library that takes longer than its grace to close"),
+    ("if not TYPE_CHECKING", "type checkers"),
     ('__name__ == "__main__"', "as a program, which most tests start without what measures"),
 ]
 SETTINGS = """\
