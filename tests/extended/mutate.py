@@ -66,16 +66,15 @@ PARTS: dict[str, list[tuple[str, str]]] = {
 EQUIVALENT = [
     ("text[0] in ':edX'", "a short way is tried where it does not fit"),
     ("not (comments or match[1])", "a short way is not taken"),
-    ("                        run = text", "a short way is not taken"),
     ("line.removeprefix('')) != line", "a short way is not taken"),
-    ("len(more) - joined >= 64", "lines are joined one later"),
-    ("len(more) - joined > 63", "lines are joined one earlier"),
-    ("line[:9].removeprefix", "the longest beginning that is looked for has 9 bytes"),
-    ("if (self.retries == 1):", "without backoff nothing is drawn: a span of 0"),
+    ("(?::.+\\n+)", "a short way is not taken, after a comment without text"),
+    (" " * 28 + "pass", "the general form does again what the usual one has done"),
+    ("len(chunk) + len(without) == chunk.count", "a short way is not taken"),
+    ("max(0, before - 2)", "a byte is searched a second time"),
+    ("match[1] or match[2] or 'X'", "an item that is a port alone names no host"),
     ("return 'X', \"\"", "the name of a variable without a value is not told"),
     (".partition('%X')[0].removesuffix", "addresses are compared without their zones"),
     ("method: str = 'GETX'", "any method that is not HEAD or CONNECT"),
-    ("text = run[end + 1 :]", "an empty line between two blocks changes nothing"),
     ("len(data) == end - size + 4", "a short way is not taken"),
     ("finished = True", "only declares the attribute, which is set before it is read"),
     ("self._searched = 1  #", "what is searched begins with CR"),
@@ -107,6 +106,8 @@ class Mutant:
         """Why it does the same as the original, if that is known."""
         if self.part == "_UntilClose" and self.text == "pass" and self.end - self.start == 16:
             return "only declares the attribute, which is set before it is read"
+        if source[self.start : self.end].endswith(b"False") and self.text.endswith("None"):
+            return "only its truth is asked"
         after = self.after(source)
         return next((why for part, why in EQUIVALENT if part in after), "")
 
