@@ -72,6 +72,7 @@ EQUIVALENT = [
     ("len(chunk) + len(without) == chunk.count", "a short way is not taken"),
     ("max(0, before - 2)", "a byte is searched a second time"),
     ("                        continue", "left is -1 then, which ends the loop, too"),
+    ("b'\\r\\nX'.startswith(line_end)", "a line end has two bytes"),
     ("match[1] or match[2] or 'X'", "an item that is a port alone names no host"),
     ("return 'X', \"\"", "the name of a variable without a value is not told"),
     (".partition('%X')[0].removesuffix", "addresses are compared without their zones"),
