@@ -375,14 +375,18 @@ class Codings(World):
     def test_what_comes_before_the_break_is_read(self) -> None:
         """However the bytes were cut."""
         packed = zlib.compress(BODY)
-        for broken in (packed + b"more", gzip.compress(BODY)[:-8] + bytes(8)):
+        for broken, why in (
+            (packed + b"more", "goes on after the end of its deflate stream"),
+            (packed + gzip.compress(BODY), "goes on after the end of its deflate stream"),
+            (gzip.compress(BODY)[:-8] + bytes(8), "is not valid gzip"),
+        ):
             coding = "deflate" if broken.startswith(packed) else "gzip"
             for size in (1, len(broken)):
                 with self.subTest(coding, size=size):
                     parser = ResponseParser()
                     parser.feed(head(f"Content-Encoding: {coding}"))
                     got = b""
-                    with self.assertRaises(BodyError):
+                    with self.assertRaisesRegex(BodyError, why):
                         for start in range(0, len(broken), size):
                             parser.feed(broken[start : start + size])
                             while data := parser.read():
