@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import unittest
 import warnings
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -63,6 +64,24 @@ class FromResponse(unittest.TestCase):
             for thing in ("x", None, 5, [b"data: x"]):
                 with self.subTest(source=source, thing=thing), self.assertRaisesRegex(TypeError, "httpx"):
                     source.from_response(thing)
+
+    def test_an_answer_of_the_other_world(self) -> None:
+        """As httpx's are, whose `stream` can be iterated in one way alone."""
+
+        class Awaited:
+            def __aiter__(self) -> None: ...
+
+        class Blocking:
+            def __iter__(self) -> None: ...
+
+        for body, source, other in (
+            (Awaited(), sse.EventSource, "is for AsyncEventSource"),
+            (Blocking(), sse.AsyncEventSource, "is for EventSource"),
+        ):
+            kind = {"content-type": "text/event-stream"}
+            opened = SimpleNamespace(status_code=200, headers=kind, url="http://h/", stream=body)
+            with self.subTest(other), self.assertRaisesRegex(TypeError, other):
+                source.from_response(opened)
 
     def test_a_response_is_no_iterable_of_lines(self) -> None:
         with Server(stream("data: x\n\n")) as server, self.open(server) as response:

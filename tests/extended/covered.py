@@ -37,7 +37,11 @@ HANDLER = "what a signal's handler raises within this call: seldom, and LEFT_OUT
 RACE = "closed by another thread between two lines"
 UVLOOP = "on uvloop: SSE_TEST_LOOP=uvloop runs the plain suite on it"
 NEWER = "in other versions of Python or of a library"
+APART = "niquests, which lives in an environment of its own"
 REASONS = [
+    ("_niquests_reader", APART),
+    ("await raw.read1", APART),
+    ("is_closed", "an answer that its pool has taken back"),
     ("for byte in self._since[-1]", "a piece that breaks as a whole breaks byte by byte, too"),
     ("SSLZeroReturnError", "Python's SSLObject returns b'' for it"),
     ("self._outgoing.pending", "an update of keys, which Python's ssl as a server cannot ask for"),
@@ -71,6 +75,8 @@ REASONS = [
     ("raw._decode", NEWER),
     ("release_conn", NEWER),
     ("if data or not piece", NEWER),
+    ("if data or ended", APART),
+    ("            return data", APART),
     ("while True", NEWER),
     ("while hasattr(sock", "TLS within TLS"),
     ("socket.socket.shutdown if known", "not connected any more"),
