@@ -471,10 +471,10 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
     type, id, retry = "", stream.last_event_id, None
     lines: list[str] = []  # of data in the open block; the first `joined` are many lines each
     joined = size = 0  # `size`: bytes of those
-    single = 0  # bytes of memory for the others; only of the caller's lines, which end no text
+    single = 0  # bytes of memory that the others take, as far as they are lines of the caller's
     head, head_type, border = "\r", "", ""  # what blocks share; no text begins with CR
     allowed = limit // 4  # so many characters are never more bytes than `limit`
-    room = allowed - len(id)  # so many may come while no block is open; 0 while one is
+    room = allowed - len(id)  # so many may come for the short cut; 0 while a block is open
     text: Any
     line: Any = None
     runs: Any
