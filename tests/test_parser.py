@@ -136,7 +136,10 @@ class SentAlone(unittest.TestCase):
         ": c\n\n", "data: a\ndata: b\n\n", "data: a\n\ndata: b\n\n", "event: x\ndata: a\n\n", "event: x\n\n",
         "event: y\ndata: b\n\n", "id: 1\ndata: a\n\n", "id: 2\n\n", "id\n\n", "retry: 5\n\n", "retry: 6\ndata: a\n\n",
         ": c\ndata: a\n\n", "data: a\nid: 3\n\n", "data: a\r\n\r\n", "data: a\r\r", "data: a\n", "event: x\n",
-        "\ufeffdata: a\n\n", "dat",
+        "\ufeffdata: a\n\n", "dat", "id: 4\nevent: x\ndata: a\n\n", "event: x\nid: 5\ndata: a\n\n",
+        ": c\nid: 6\nid: 7\ndata: a\n\n", "event: x\nevent: y\ndata: a\n\n", "id: 8\0\ndata: a\n\n",
+        "id: \ndata: a\n\n", "id: 9\ndata: a\n\nid: 9\ndata: b\n\n", "id: 1\ndata: a\ndata: b\n\n",
+        "id: 1\nevent: x\nid: 2\ndata: a\n\n",
     )  # fmt: skip
 
     def taken(self, chunks: list[bytes], limit: int | None, comments: list[str] | None) -> object:
