@@ -674,7 +674,10 @@ class SSEParser:
 
     def _settle(self) -> None:
         """Have the lines interpreted that wait for the rest of their block."""
-        if not self._stream.text and self._take(self._kept.rfind(b"\n") + 1):
+        end = self._kept.rfind(b"\n") + 1
+        if end and not self._stream.text:
+            self._stream.text = self._kept[:end].decode("utf-8", "replace")
+            del self._kept[:end]
             next(self._items, None)  # nothing comes if the parser was broken off
 
     @property
@@ -768,14 +771,11 @@ class SSEParser:
             end = max(end, kept.rfind(b"\n", start) + 1)
             if len(kept) - end + self._stream.size > self._limit:
                 self._bound(end)
-        return end > 0 and self._take(end)
-
-    def _take(self, end: int) -> bool:
-        """The first `end` bytes that are kept, complete lines, become ready. Are there some?"""
-        if end:
-            self._stream.text = self._kept[:end].decode("utf-8", "replace")
-            del self._kept[:end]
-        return end > 0
+        if not end:
+            return False
+        self._stream.text = kept[:end].decode("utf-8", "replace")
+        del kept[:end]
+        return True
 
     def _bound(self, start: int) -> None:
         """The unfinished line, which begins at `start`, is large: it is refused, or not kept if it
