@@ -477,12 +477,8 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
     head, head_id, head_type = "\r", None, ""  # before the line of data; no text begins with CR
     allowed = limit // 4  # so many characters are never more bytes than `limit`
     room = allowed - len(id)  # so many may come for the short cut; 0 while a block is open
-    text: Any
-    line: Any = None
-    runs: Any
-    run: Any
-    value: Any
-    data: Any
+    nothing: Any = None
+    text = match = runs = run = line = name = value = whole = rest = data = apart = nothing
     while not stream.text:
         yield None
     stream.begun, stream.text = True, stream.text.removeprefix("\ufeff")
@@ -499,6 +495,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                 if match is not None and not (comments and match[1]):
                     head, alike = match[0], True
                     head_id, head_type = match[2], match[3] or "message"
+                match = None  # nothing of what was taken is kept, and it refers to the whole text
             if alike:
                 run = text[len(head) : -2]
                 if "\n" not in run:  # one block
@@ -507,7 +504,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                         room = allowed - len(id)
                     text, stream.text = None, ""
                     yield _make_event(head_type, run, id, None)
-                    run = None  # nothing of what was taken is kept
+                    run = None
                     continue
                 if head_id is None:
                     border = f"\n\n{head}"
@@ -601,7 +598,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
         goes_on = lines or type or retry is not None or id is not stream.last_event_id
         room = 0 if goes_on else allowed - len(id)
         stream.block = (type, lines, id, retry) if goes_on else None
-        text = runs = run = line = value = data = None
+        text = runs = run = line = name = value = whole = rest = data = apart = nothing
         yield None
 
 

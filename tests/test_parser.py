@@ -721,6 +721,26 @@ class Bounded(unittest.TestCase):
         finally:
             tracemalloc.stop()
 
+    def test_nothing_is_kept_of_what_was_handed_over(self) -> None:
+        for name, block in (
+            ("one block", b"data: " + b"x" * 20_000 + b"\n\n"),
+            ("one with an id", b"id: 1\ndata: " + b"x" * 20_000 + b"\n\n"),
+            ("many", (b"data: " + b"x" * 100 + b"\n\n") * 300),
+            ("many with ids", (b"id: 1\ndata: " + b"x" * 100 + b"\n\n") * 300),
+            ("of two lines", (b"data: " + b"x" * 100 + b"\ndata\n\n") * 300),
+            ("comments", (b": " + b"x" * 100 + b"\n\n") * 300),
+        ):
+            for on_comment in (None, repr):
+                with self.subTest(name, comments=on_comment is not None):
+                    parser = SSEParser(on_comment=on_comment)
+                    tracemalloc.start()
+                    try:
+                        parser.feed(block)
+                        parser.feed(b"")
+                        self.assertLess(tracemalloc.get_traced_memory()[0], 4096)
+                    finally:
+                        tracemalloc.stop()
+
 
 class Linear(unittest.TestCase):
     """Work grows with the bytes received, however they are cut."""
