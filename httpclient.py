@@ -1293,12 +1293,16 @@ def _from_handler(error: BaseException) -> bool:
     """Was it raised by a signal handler?
 
     Python calls a handler with the frame that it interrupts. So a frame in a traceback that was
-    given the frame before it as an argument is a handler's.
+    given the frame before it as an argument is a handler's; and so is one that runs the code of a
+    handler now installed, which may have deleted what it was given.
     """
     trace = error.__traceback__
+    installed = _handlers() if trace is not None and trace.tb_next is not None else ()
     while trace is not None and trace.tb_next is not None:
         before, trace = trace.tb_frame, trace.tb_next
         code = trace.tb_frame.f_code
+        if code in installed:
+            return True
         if not code.co_flags & _OPTIMIZED:  # a module's, whose variables are no copy
             continue
         values = trace.tb_frame.f_locals
@@ -1311,6 +1315,14 @@ def _from_handler(error: BaseException) -> bool:
         if any(value is before for value in given):
             return True
     return False
+
+
+def _handlers() -> set[Any]:
+    """The code of the functions that Python calls for signals."""
+    from _signal import NSIG, getsignal  # type: ignore[import-not-found]
+
+    functions = map(getsignal, range(1, NSIG))
+    return {getattr(f, "__code__", getattr(type(f).__call__, "__code__", None)) for f in functions}
 
 
 def _lost(error: OSError) -> bool:

@@ -1574,9 +1574,16 @@ def _from_handler(error: BaseException) -> BaseException | None:
     """What a signal handler raised, if `error` is that or came of it; else `None`.
 
     Python calls a handler with the frame that it interrupts: a frame of a traceback that was given
-    the frame before it as an argument is a handler's, whatever class of exception it raised. What
+    the frame before it as an argument is a handler's, whatever class of exception it raised; and so
+    is one that runs the code of a handler now installed, which may have deleted that argument. What
     our caller was handling when he called us is not looked at: a frame around ours caught it.
     """
+    from _signal import NSIG, getsignal  # type: ignore[import-not-found]
+
+    installed = {
+        getattr(handler, "__code__", getattr(type(handler).__call__, "__code__", None))
+        for handler in map(getsignal, range(1, NSIG))
+    }
     around, frame = set(), sys._getframe(1)
     while frame is not None:
         if frame.f_globals is not globals():
@@ -1588,7 +1595,7 @@ def _from_handler(error: BaseException) -> BaseException | None:
             continue
         while trace is not None and trace.tb_next is not None:
             before, trace = trace.tb_frame, trace.tb_next
-            if _was_given(trace.tb_frame, before):
+            if trace.tb_frame.f_code in installed or _was_given(trace.tb_frame, before):
                 return found
     return None
 
