@@ -300,6 +300,19 @@ def _whole(url: str, client: Any) -> str:
     return f"{base.rstrip('/')}/{url.lstrip('/')}"
 
 
+def _carried(value: Any) -> Any:
+    """Headers or an error of another library, for pickle: if that could not bring them back, as
+    with what holds a lock, a copy of the headers, or the words of the error.
+    """
+    import pickle
+
+    try:
+        pickle.loads(pickle.dumps(value))
+    except Exception:  # of whatever class that library's `__reduce__` or `__init__` raises
+        return value.copy() if hasattr(value, "copy") else _Ours(_cause(value))
+    return value
+
+
 class SSEError(Exception):
     """Base of what the clients and the parser raise for what the network brought, or did not."""
 
@@ -328,7 +341,8 @@ class SSEConnectionError(SSEError, ConnectionError):
         self.url, self.retries, self.last_error = url, retries, last_error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.url, self.retries, self.last_error), self.__dict__
+        state = {**self.__dict__, "last_error": _carried(self.last_error)}
+        return type(self), (self.url, self.retries, state["last_error"]), state
 
     def __str__(self) -> str:
         cause = _cause(self.last_error) + (" inside an event" if self.unfinished else "")
@@ -351,7 +365,8 @@ class _AnswerError(SSEError):
         self.url, self.reason, self.headers, self.body = url, reason, headers, body
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.args[0], self.url), self.__dict__
+        state = {**self.__dict__, "headers": _carried(self.headers)}
+        return type(self), (self.args[0], self.url), state
 
     @property
     def text(self) -> str:
