@@ -227,6 +227,13 @@ def _is_field_value(text: str) -> bool:
     return plain or re.fullmatch(r"[\t -~\x80-\xff]*", text) is not None
 
 
+def _is_received(text: str) -> bool:
+    """Is it to be read as a value, though it may not be one to send? Control characters may be kept
+    (RFC 9110, 5.5), as clients do, but for those that somebody takes for an end.
+    """
+    return text.isprintable() or set(text).isdisjoint("\0\v\f\r")
+
+
 class URL:
     """An http or https URL taken apart.
 
@@ -709,7 +716,7 @@ def _parse_fields(lines: bytes, kind: type[HTTPClientError]) -> list[tuple[str, 
         text = re.sub(r"\n[\t ]+", " ", text)
     for line in text.split("\n")[:-1]:
         name, colon, value = line.partition(":")
-        if not (colon and _only(_TOKEN, name) and _is_field_value(value)):
+        if not (colon and _only(_TOKEN, name) and _is_received(value)):
             raise kind(f"the answer has a malformed header line: '{_shown(name, 40)}'")
         parsed.append((name, value.strip(" \t")))
     return parsed
@@ -832,7 +839,7 @@ class _Head:
             version, _, rest = first.removesuffix(b"\r").decode("latin-1").partition(" ")
             status, _, reason = rest.partition(" ")
             number = len(status) == 3 and _only("0123456789", status) and status[0] != "0"
-            if version not in ("HTTP/1.0", "HTTP/1.1") or not (number and _is_field_value(reason)):
+            if version not in ("HTTP/1.0", "HTTP/1.1") or not (number and _is_received(reason)):
                 shown = _shown(first[:40])
                 raise ProtocolError(f"the answer has a malformed status line: '{shown}'")
             headers = Headers(_parse_fields(fields, ProtocolError))
@@ -859,7 +866,7 @@ def _framing(method: str, status: int, headers: Headers) -> Any:
     if method == "HEAD" or status in (204, 304) or tunnel:
         return _Length(0)
     codings = set(_listed(headers, "transfer-encoding")) - {"identity"}
-    if codings == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
+    if codings - {""} == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
         return _Chunked()
     if codings:
         names = _shown(", ".join(sorted(codings)), 40)
