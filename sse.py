@@ -368,6 +368,9 @@ class _AnswerError(SSEError):
         state = {**self.__dict__, "headers": _carried(self.headers)}
         return type(self), (self.args[0], self.url), state
 
+    def _where(self) -> str:
+        return f"{self.args[1]}: " if self.url else ""  # http.client does not tell it
+
     @property
     def text(self) -> str:
         """The body as text (UTF-8, malformed bytes replaced)."""
@@ -402,7 +405,7 @@ class SSEHTTPError(_AnswerError):
 
     def __str__(self) -> str:
         hint = " [to wait and try again: retry_on_status=TRANSIENT_STATUSES]"
-        return f"{self.args[1]}: {self._said()}" + hint * (self.status_code in TRANSIENT_STATUSES)
+        return self._where() + self._said() + hint * (self.status_code in TRANSIENT_STATUSES)
 
 
 class SSEContentTypeError(_AnswerError):
@@ -429,7 +432,7 @@ class SSEContentTypeError(_AnswerError):
             hint = " [a page for people: a login, an error, or another URL is needed]"
         else:
             hint = " [content_type=None accepts any]"
-        return f"{self.args[1]}: not an event stream but {got}{begins}{hint}"
+        return f"{self._where()}not an event stream but {got}{begins}{hint}"
 
 
 class SSEEventTooLargeError(SSEError):
@@ -935,10 +938,13 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes], Iterable[bytes] | Ite
 
         Raises `SSEHTTPError` for a status that does not open a stream and `SSEContentTypeError`
         for another type than `content_type` (`None`: any); both have the beginning of the body.
+        `ValueError` for an answer that was closed, or read without being kept, before.
         """
-        refusal = _refusal(_facts(response), content_type)
+        facts = _facts(response)
+        refusal = _refusal(facts, content_type)
         if refusal is not None:
             raise refusal(body=_run(_Foreign(None).beginning(response)))
+        _check_unread(response, facts)
         pieces = _pieces(response)
         new = cls.from_chunks(pieces, last_event_id=last_event_id, max_event_size=max_event_size)
         new._source = response
@@ -1069,6 +1075,18 @@ def _body_read_before(response: Any) -> list[bytes]:
     """The body of an answer that was read to its end: it is kept in the answer."""
     kept = [getattr(response, name, None) for name in ("_content", "_body")]
     return [body for body in kept if isinstance(body, bytes)]
+
+
+def _check_unread(response: Any, facts: _Facts) -> None:
+    """Raise `ValueError` if a body is gone that was to come: http.client and what is built on it
+    read `b""` then, as at an end. httpx and `httpclient` raise an error of their own.
+    """
+    if hasattr(response, "iter_bytes") or _body_read_before(response):
+        return
+    raw = getattr(response, "raw", response)
+    closed = raw.isclosed() if hasattr(raw, "isclosed") else getattr(raw, "closed", False)
+    if closed and facts.status_code != 204 and _header(facts.headers, "content-length") != ["0"]:
+        raise ValueError("the answer was closed, or its body read, before: no event can come of it")
 
 
 def _pieces(response: Any) -> Iterator[bytes]:
@@ -1786,7 +1804,9 @@ class _ForeignLink:
         try:
             self.take(response)
             return await _beginning(self)
-        except ValueError:  # a coding that cannot be decoded
+        except (ValueError, RuntimeError) as error:  # it cannot be decoded, or was read before
+            if _from_handler(error) is not None:
+                raise
             return b""
         finally:
             await self.release()
