@@ -149,6 +149,10 @@ class SSEEvent:
         @property
         def retry(self) -> int | None: ...
     else:
+        event: str
+        data: str
+        id: str
+        retry: int | None
         __slots__ = __match_args__
         __dataclass_fields__ = _LazyFields()
         __dataclass_params__ = _LazyFields()
@@ -2213,6 +2217,8 @@ class _Client(Generic[_Made, _Transport]):
                 text = f"there is no option {name!r}" + (f"; instead: {hint}" if hint else "")
                 raise TypeError(text)
             return super().__new__(cls)
+
+        __new__.__wrapped__ = __init__  # whose signature counts, for help() and the like
 
         def __enter__(self, *exception: object) -> None:
             """`with` in the world of `async with`, or the reverse; each class has its own two."""

@@ -67,6 +67,12 @@ class Annotations(unittest.TestCase):
                         typing.get_type_hints(function)
             self.assertGreater(found, 20)
 
+    def test_the_options_are_shown_at_run_time(self) -> None:
+        """By help(), IPython and whatever else asks for a signature."""
+        for client in (sse.connect, sse.async_connect):
+            shown = list(inspect.signature(client).parameters)
+            self.assertEqual(shown, list(inspect.signature(client.__init__).parameters)[1:])
+
     def test_each_function_has_some(self) -> None:
         for module in (sse, httpclient):
             for name, value in public(module):
