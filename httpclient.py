@@ -1705,6 +1705,15 @@ class _Wakeup:
         return False
 
 
+def _running_loop() -> Any:
+    from asyncio import get_running_loop
+
+    try:
+        return get_running_loop()
+    except RuntimeError:
+        raise RuntimeError("the asynchronous functions run on asyncio's event loop") from None
+
+
 _abandoned: list[Any] = []  # transports that must not be finalized
 
 
@@ -1722,9 +1731,7 @@ class _AsyncWire:
     )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
-        from asyncio import get_running_loop
-
-        self._loop = get_running_loop()
+        self._loop = _running_loop()
         self._process = os.getpid()
         self._wakeup = _Wakeup(self._loop)
         self.expires = expires  # by the loop's clock
@@ -1772,7 +1779,7 @@ class _AsyncWire:
         addresses = _known_addresses(host, port, uds) or await self._resolve(host, port)
         sock = await self._dial(addresses)
         try:
-            await self._loop.create_connection(lambda: self, sock=sock)  # type: ignore[type-var]
+            await self._loop.create_connection(lambda: self, sock=sock)
         except BaseException:
             try:
                 sock.close()
@@ -1789,7 +1796,7 @@ class _AsyncWire:
         try:
             while not looking.done():
                 await self._woken()
-            return looking.result()
+            return looking.result()  # type: ignore[no-any-return]
         finally:
             if not looking.cancel() and not looking.cancelled():
                 looking.exception()  # has been seen
@@ -2371,9 +2378,7 @@ class AsyncExchange(Exchange):
     _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, staticmethod(_pause)
 
     def _now(self) -> float:
-        from asyncio import get_running_loop
-
-        return get_running_loop().time()
+        return _running_loop().time()  # type: ignore[no-any-return]
 
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
         wire = self._wire

@@ -912,6 +912,8 @@ def _check_lines(source: Any, awaited: bool) -> None:
     """Raise a `TypeError` that names the right way for what is taken for lines and is none."""
     ours, others = ("EventSource", "__iter__"), ("AsyncEventSource", "__aiter__")
     (name, wanted), (other, there) = (others, ours) if awaited else (ours, others)
+    if isinstance(source, str) and re.match("https?://", source, re.IGNORECASE):
+        raise TypeError(f"a URL is no iterable of lines: {'async_' * awaited}connect(url)")
     if isinstance(source, (str, bytes, bytearray)):
         raise TypeError(
             f"one string is no iterable of lines; for a whole stream: {name}.from_chunks([stream])"
@@ -1055,6 +1057,9 @@ _NO_DROPS = set(
     "urllib.HTTPError http.InvalidURL builtins.ValueError builtins.TypeError".split()
 )
 
+# What aiohttp says of a proxy that fails, and, as the cause, of an answer that is not HTTP, by the
+# class that it also has for a status.
+_DROPS_AFTER_ALL = {"aiohttp.ClientHttpProxyError", "aiohttp.HttpProcessingError"}
 
 _Facts = namedtuple("_Facts", "status_code reason headers url route")
 _LIBRARIES = "requests, niquests, httpx, httpx2, urllib3, aiohttp, http.client or httpclient"
@@ -1330,8 +1335,14 @@ def _is_drop(error: BaseException | None) -> bool:
     """Was the connection lost, or not made, in any library? `None`, a clean end, is a drop, too."""
     if error is None or _is_certificate(error):
         return True
-    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
-    return not isinstance(error, SSEError) and bool(kinds & _DROPS and not kinds & _NO_DROPS)
+    kinds, causes = _kinds(error), _kinds(error.__cause__)
+    lost = kinds & _DROPS and not kinds & _NO_DROPS
+    return not isinstance(error, SSEError) and bool(lost or (kinds | causes) & _DROPS_AFTER_ALL)
+
+
+def _kinds(error: BaseException | None) -> set[str]:
+    """Package and class of an error, and of what that derives from."""
+    return {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
 
 
 def _is_certificate(error: BaseException) -> bool:
@@ -1366,7 +1377,11 @@ _MS = _NUMBER, lambda n: 0 <= n <= 1e9, "ms, from 0 to 1e9"
 _TEXT = (str, type(None)), lambda text: True, "a string or None"
 _HOOK = (object,), lambda hook: hook is None or _is_blocking_callable(hook), "a plain function"
 _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
-    "url": ((str,), lambda url: True, "a string"),
+    "url": (
+        (str,),
+        lambda url: True,
+        "a string (an answer that is open already: EventSource.from_response(response))",
+    ),
     "timeout": _SECONDS,
     "idle_timeout": _SECONDS,
     "retry_interval": _MS,
@@ -2613,6 +2628,16 @@ class AsyncSSEClient(
     __slots__ = ()
     _asynchronous, _exchange, _foreign = True, "AsyncExchange", _AsyncForeign
 
+    def _new_link(self) -> Any:
+        import asyncio
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            hint = "under trio: AsyncEventSource.from_response() over an answer of httpx"
+            raise RuntimeError(f"async_connect() runs on asyncio's event loop; {hint}") from None
+        return super()._new_link()
+
     async def __aenter__(self) -> AsyncSSEClient:
         _enter(self)
         await self._advance(opening=True)
@@ -2926,11 +2951,14 @@ def _basic(user: str) -> str:
     from base64 import b64encode
 
     if ":" not in user:
-        from getpass import getpass
+        import warnings
+        from getpass import GetPassWarning, getpass
 
         try:
-            user += ":" + getpass(f"Password of {user}: ")
-        except EOFError:
+            with warnings.catch_warnings():  # of a password that would be seen, or is not typed
+                warnings.simplefilter("error", GetPassWarning)
+                user += ":" + getpass(f"Password of {user}: ")
+        except (EOFError, GetPassWarning):
             raise ValueError("--user is NAME:PASSWORD, for nobody can be asked for it") from None
     return "Basic " + b64encode(os.fsencode(user)).decode()
 

@@ -99,6 +99,8 @@ class Mistakes(Checked):
             (EventSource, "data: x\n\n", "EventSource.from_chunks"),
             (EventSource, bytearray(b"data: x\n\n"), "EventSource.from_chunks"),
             (AsyncEventSource, b"data: x\n\n", "AsyncEventSource.from_chunks"),
+            (EventSource, "http://h/events", r"connect\(url\)"),
+            (AsyncEventSource, "HTTPS://h/events", r"async_connect\(url\)"),
             (EventSource, response, "EventSource.from_response"),
             (AsyncEventSource, response, "AsyncEventSource.from_response"),
             (EventSource, source, "for it: AsyncEventSource"),

@@ -82,6 +82,24 @@ class Annotations(unittest.TestCase):
                             self.assertIn("return", function.__annotations__)
 
 
+class NoAsyncio(unittest.TestCase):
+    """Coroutines that another library runs, such as trio."""
+
+    def test_it_is_said(self) -> None:
+        async def transport(*request: Any, **options: Any) -> Any:
+            self.fail("was called")
+
+        for options in ({}, {"timeout": None}, {"transport": transport}):
+            client = sse.async_connect("http://localhost/", **options)
+            with self.subTest(options), self.assertRaisesRegex(RuntimeError, "asyncio.*trio"):
+                client.__anext__().send(None)
+            self.assertEqual(client.state, "closed")
+        for timeout in (30.0, None):
+            request = httpclient.async_get("http://localhost/", timeout=timeout)
+            with self.subTest(timeout), self.assertRaisesRegex(RuntimeError, "asyncio's"):
+                request.send(None)
+
+
 class SafeModes(unittest.TestCase):
     """`-I`, `-P` and PYTHONSAFEPATH leave the folder of the program out of `sys.path`."""
 
