@@ -1569,6 +1569,8 @@ class _Reconnection:
         self.opened: float | None = None  # when, if the connection is open
         self._wait: Any = 0.0  # seconds before the next attempt
         self._wait_ends: float | None = None  # a fixed moment, once it was asked how long it lasts
+        if options.backoff != 1:
+            import random  # noqa: F401  # for `_drawn`, when there may be no descriptor left for it
 
     def failed(self, error: BaseException | None, now: float, delivered: int) -> float | None:
         """What follows from an attempt that ended with `error`, `None` for a clean end.
