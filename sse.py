@@ -1073,6 +1073,9 @@ def _facts(response: Any) -> _Facts:
     if not isinstance(status, int):
         kind = type(response).__name__
         raise TypeError(f"an open answer of {_LIBRARIES} is needed, not {kind}")
+    if not hasattr(response.headers, "items"):
+        kind = type(response.headers).__name__
+        raise TypeError(f"the headers of an answer are a mapping, not {kind}")
     reason = getattr(response, "reason_phrase", None) or getattr(response, "reason", None) or ""
     url = getattr(response, "url", None) or ""  # none in http.client
     route = getattr(response, "route", "")  # httpclient's, who tells of redirects and a proxy
@@ -1833,6 +1836,11 @@ class _ForeignLink:
             await self.release()
 
 
+def _as_bytes(piece: Any) -> bytes:
+    """A piece that a transport hands over. Raises `TypeError` if it is nothing of that kind."""
+    return piece if piece.__class__ is bytes else b"".join(_sliced(piece))
+
+
 class _Foreign(_ForeignLink):
     """Over one that blocks, interruptible from any thread, as `httpclient`'s own: who is inside a
     call closes on the way out, for the libraries' `close()` waits for a read that blocks. Until
@@ -1870,7 +1878,7 @@ class _Foreign(_ForeignLink):
         try:
             if self.closed:
                 raise ConnectionAbortedError
-            return next(self._pieces, b"")
+            return _as_bytes(next(self._pieces, b""))
         finally:
             self._inside = False
             if self.closed:
@@ -1934,15 +1942,15 @@ class _AsyncForeign(_ForeignLink):
 
     async def read(self) -> bytes:
         self.whole = True  # the step goes on, whatever happens to who awaits it
-        piece = b""
+        piece = None
         while not piece:
             piece = await self._within(
-                self._idle, lambda: anext(self._pieces, None), "silence for idle_timeout"
+                self._idle, lambda: anext(self._pieces, ...), "silence for idle_timeout"
             )
-            if piece is None:
-                return b""
+        if piece is ...:  # the end
+            return b""
         self.whole = False
-        return piece
+        return _as_bytes(piece)
 
     def limit(self, seconds: float | None) -> None:
         self._idle = seconds
