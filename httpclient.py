@@ -227,6 +227,13 @@ def _is_field_value(text: str) -> bool:
     return plain or re.fullmatch(r"[\t -~\x80-\xff]*", text) is not None
 
 
+def _is_received(text: str) -> bool:
+    """Is it to be read as a value, though it may not be one to send? Control characters may be kept
+    (RFC 9110, 5.5), as clients do, but for those that somebody takes for an end.
+    """
+    return text.isprintable() or set(text).isdisjoint("\0\v\f\r")
+
+
 class URL:
     """An http or https URL taken apart.
 
@@ -709,7 +716,7 @@ def _parse_fields(lines: bytes, kind: type[HTTPClientError]) -> list[tuple[str, 
         text = re.sub(r"\n[\t ]+", " ", text)
     for line in text.split("\n")[:-1]:
         name, colon, value = line.partition(":")
-        if not (colon and _only(_TOKEN, name) and _is_field_value(value)):
+        if not (colon and _only(_TOKEN, name) and _is_received(value)):
             raise kind(f"the answer has a malformed header line: '{_shown(name, 40)}'")
         parsed.append((name, value.strip(" \t")))
     return parsed
@@ -832,7 +839,7 @@ class _Head:
             version, _, rest = first.removesuffix(b"\r").decode("latin-1").partition(" ")
             status, _, reason = rest.partition(" ")
             number = len(status) == 3 and _only("0123456789", status) and status[0] != "0"
-            if version not in ("HTTP/1.0", "HTTP/1.1") or not (number and _is_field_value(reason)):
+            if version not in ("HTTP/1.0", "HTTP/1.1") or not (number and _is_received(reason)):
                 shown = _shown(first[:40])
                 raise ProtocolError(f"the answer has a malformed status line: '{shown}'")
             headers = Headers(_parse_fields(fields, ProtocolError))
@@ -859,7 +866,7 @@ def _framing(method: str, status: int, headers: Headers) -> Any:
     if method == "HEAD" or status in (204, 304) or tunnel:
         return _Length(0)
     codings = set(_listed(headers, "transfer-encoding")) - {"identity"}
-    if codings == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
+    if codings - {""} == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
         return _Chunked()
     if codings:
         names = _shown(", ".join(sorted(codings)), 40)
@@ -1293,12 +1300,16 @@ def _from_handler(error: BaseException) -> bool:
     """Was it raised by a signal handler?
 
     Python calls a handler with the frame that it interrupts. So a frame in a traceback that was
-    given the frame before it as an argument is a handler's.
+    given the frame before it as an argument is a handler's; and so is one that runs the code of a
+    handler now installed, which may have deleted what it was given.
     """
     trace = error.__traceback__
+    installed = _handlers() if trace is not None and trace.tb_next is not None else ()
     while trace is not None and trace.tb_next is not None:
         before, trace = trace.tb_frame, trace.tb_next
         code = trace.tb_frame.f_code
+        if code in installed:
+            return True
         if not code.co_flags & _OPTIMIZED:  # a module's, whose variables are no copy
             continue
         values = trace.tb_frame.f_locals
@@ -1311,6 +1322,14 @@ def _from_handler(error: BaseException) -> bool:
         if any(value is before for value in given):
             return True
     return False
+
+
+def _handlers() -> set[Any]:
+    """The code of the functions that Python calls for signals."""
+    from _signal import NSIG, getsignal  # type: ignore[import-not-found]
+
+    functions = map(getsignal, range(1, NSIG))
+    return {getattr(f, "__code__", getattr(type(f).__call__, "__code__", None)) for f in functions}
 
 
 def _lost(error: OSError) -> bool:
@@ -1686,6 +1705,15 @@ class _Wakeup:
         return False
 
 
+def _running_loop() -> Any:
+    from asyncio import get_running_loop
+
+    try:
+        return get_running_loop()
+    except RuntimeError:
+        raise RuntimeError("the asynchronous functions run on asyncio's event loop") from None
+
+
 _abandoned: list[Any] = []  # transports that must not be finalized
 
 
@@ -1703,9 +1731,7 @@ class _AsyncWire:
     )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
-        from asyncio import get_running_loop
-
-        self._loop = get_running_loop()
+        self._loop = _running_loop()
         self._process = os.getpid()
         self._wakeup = _Wakeup(self._loop)
         self.expires = expires  # by the loop's clock
@@ -1753,7 +1779,7 @@ class _AsyncWire:
         addresses = _known_addresses(host, port, uds) or await self._resolve(host, port)
         sock = await self._dial(addresses)
         try:
-            await self._loop.create_connection(lambda: self, sock=sock)  # type: ignore[type-var]
+            await self._loop.create_connection(lambda: self, sock=sock)
         except BaseException:
             try:
                 sock.close()
@@ -1770,7 +1796,7 @@ class _AsyncWire:
         try:
             while not looking.done():
                 await self._woken()
-            return looking.result()
+            return looking.result()  # type: ignore[no-any-return]
         finally:
             if not looking.cancel() and not looking.cancelled():
                 looking.exception()  # has been seen
@@ -2352,9 +2378,7 @@ class AsyncExchange(Exchange):
     _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, staticmethod(_pause)
 
     def _now(self) -> float:
-        from asyncio import get_running_loop
-
-        return get_running_loop().time()
+        return _running_loop().time()  # type: ignore[no-any-return]
 
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
         wire = self._wire

@@ -149,6 +149,10 @@ class SSEEvent:
         @property
         def retry(self) -> int | None: ...
     else:
+        event: str
+        data: str
+        id: str
+        retry: int | None
         __slots__ = __match_args__
         __dataclass_fields__ = _LazyFields()
         __dataclass_params__ = _LazyFields()
@@ -300,6 +304,19 @@ def _whole(url: str, client: Any) -> str:
     return f"{base.rstrip('/')}/{url.lstrip('/')}"
 
 
+def _carried(value: Any) -> Any:
+    """Headers or an error of another library, for pickle: if that could not bring them back, as
+    with what holds a lock, a copy of the headers, or the words of the error.
+    """
+    import pickle
+
+    try:
+        pickle.loads(pickle.dumps(value))
+    except Exception:  # of whatever class that library's `__reduce__` or `__init__` raises
+        return value.copy() if hasattr(value, "copy") else _Ours(_cause(value))
+    return value
+
+
 class SSEError(Exception):
     """Base of what the clients and the parser raise for what the network brought, or did not."""
 
@@ -328,7 +345,8 @@ class SSEConnectionError(SSEError, ConnectionError):
         self.url, self.retries, self.last_error = url, retries, last_error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.url, self.retries, self.last_error), self.__dict__
+        state = {**self.__dict__, "last_error": _carried(self.last_error)}
+        return type(self), (self.url, self.retries, state["last_error"]), state
 
     def __str__(self) -> str:
         cause = _cause(self.last_error) + (" inside an event" if self.unfinished else "")
@@ -351,7 +369,11 @@ class _AnswerError(SSEError):
         self.url, self.reason, self.headers, self.body = url, reason, headers, body
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.args[0], self.url), self.__dict__
+        state = {**self.__dict__, "headers": _carried(self.headers)}
+        return type(self), (self.args[0], self.url), state
+
+    def _where(self) -> str:
+        return f"{self.args[1]}: " if self.url else ""  # http.client does not tell it
 
     @property
     def text(self) -> str:
@@ -387,7 +409,7 @@ class SSEHTTPError(_AnswerError):
 
     def __str__(self) -> str:
         hint = " [to wait and try again: retry_on_status=TRANSIENT_STATUSES]"
-        return f"{self.args[1]}: {self._said()}" + hint * (self.status_code in TRANSIENT_STATUSES)
+        return self._where() + self._said() + hint * (self.status_code in TRANSIENT_STATUSES)
 
 
 class SSEContentTypeError(_AnswerError):
@@ -414,7 +436,7 @@ class SSEContentTypeError(_AnswerError):
             hint = " [a page for people: a login, an error, or another URL is needed]"
         else:
             hint = " [content_type=None accepts any]"
-        return f"{self.args[1]}: not an event stream but {got}{begins}{hint}"
+        return f"{self._where()}not an event stream but {got}{begins}{hint}"
 
 
 class SSEEventTooLargeError(SSEError):
@@ -904,6 +926,8 @@ def _check_lines(source: Any, awaited: bool) -> None:
     """Raise a `TypeError` that names the right way for what is taken for lines and is none."""
     ours, others = ("EventSource", "__iter__"), ("AsyncEventSource", "__aiter__")
     (name, wanted), (other, there) = (others, ours) if awaited else (ours, others)
+    if isinstance(source, str) and re.match("https?://", source, re.IGNORECASE):
+        raise TypeError(f"a URL is no iterable of lines: {'async_' * awaited}connect(url)")
     if isinstance(source, (str, bytes, bytearray)):
         raise TypeError(
             f"one string is no iterable of lines; for a whole stream: {name}.from_chunks([stream])"
@@ -934,10 +958,13 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes], Iterable[bytes] | Ite
 
         Raises `SSEHTTPError` for a status that does not open a stream and `SSEContentTypeError`
         for another type than `content_type` (`None`: any); both have the beginning of the body.
+        `ValueError` for an answer that was closed, or read without being kept, before.
         """
-        refusal = _refusal(_facts(response), content_type)
+        facts = _facts(response)
+        refusal = _refusal(facts, content_type)
         if refusal is not None:
             raise refusal(body=_run(_Foreign(None).beginning(response)))
+        _check_unread(response, facts)
         pieces = _pieces(response)
         new = cls.from_chunks(pieces, last_event_id=last_event_id, max_event_size=max_event_size)
         new._source = response
@@ -1044,6 +1071,9 @@ _NO_DROPS = set(
     "urllib.HTTPError http.InvalidURL builtins.ValueError builtins.TypeError".split()
 )
 
+# What aiohttp says of a proxy that fails, and, as the cause, of an answer that is not HTTP, by the
+# class that it also has for a status.
+_DROPS_AFTER_ALL = {"aiohttp.ClientHttpProxyError", "aiohttp.HttpProcessingError"}
 
 _Facts = namedtuple("_Facts", "status_code reason headers url route")
 _LIBRARIES = "requests, niquests, httpx, httpx2, urllib3, aiohttp, http.client or httpclient"
@@ -1057,6 +1087,9 @@ def _facts(response: Any) -> _Facts:
     if not isinstance(status, int):
         kind = type(response).__name__
         raise TypeError(f"an open answer of {_LIBRARIES} is needed, not {kind}")
+    if not hasattr(response.headers, "items"):
+        kind = type(response.headers).__name__
+        raise TypeError(f"the headers of an answer are a mapping, not {kind}")
     reason = getattr(response, "reason_phrase", None) or getattr(response, "reason", None) or ""
     url = getattr(response, "url", None) or ""  # none in http.client
     route = getattr(response, "route", "")  # httpclient's, who tells of redirects and a proxy
@@ -1068,6 +1101,18 @@ def _body_read_before(response: Any) -> list[bytes]:
     """The body of an answer that was read to its end: it is kept in the answer."""
     kept = [getattr(response, name, None) for name in ("_content", "_body")]
     return [body for body in kept if isinstance(body, bytes)]
+
+
+def _check_unread(response: Any, facts: _Facts) -> None:
+    """Raise `ValueError` if a body is gone that was to come: http.client and what is built on it
+    read `b""` then, as at an end. httpx and `httpclient` raise an error of their own.
+    """
+    if hasattr(response, "iter_bytes") or _body_read_before(response):
+        return
+    raw = getattr(response, "raw", response)
+    closed = raw.isclosed() if hasattr(raw, "isclosed") else getattr(raw, "closed", False)
+    if closed and facts.status_code != 204 and _header(facts.headers, "content-length") != ["0"]:
+        raise ValueError("the answer was closed, or its body read, before: no event can come of it")
 
 
 def _pieces(response: Any) -> Iterator[bytes]:
@@ -1307,8 +1352,14 @@ def _is_drop(error: BaseException | None) -> bool:
     """Was the connection lost, or not made, in any library? `None`, a clean end, is a drop, too."""
     if error is None or _is_certificate(error):
         return True
-    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
-    return not isinstance(error, SSEError) and bool(kinds & _DROPS and not kinds & _NO_DROPS)
+    kinds, causes = _kinds(error), _kinds(error.__cause__)
+    lost = kinds & _DROPS and not kinds & _NO_DROPS
+    return not isinstance(error, SSEError) and bool(lost or (kinds | causes) & _DROPS_AFTER_ALL)
+
+
+def _kinds(error: BaseException | None) -> set[str]:
+    """Package and class of an error, and of what that derives from."""
+    return {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
 
 
 def _is_certificate(error: BaseException) -> bool:
@@ -1343,7 +1394,11 @@ _MS = _NUMBER, lambda n: 0 <= n <= 1e9, "ms, from 0 to 1e9"
 _TEXT = (str, type(None)), lambda text: True, "a string or None"
 _HOOK = (object,), lambda hook: hook is None or _is_blocking_callable(hook), "a plain function"
 _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
-    "url": ((str,), lambda url: True, "a string"),
+    "url": (
+        (str,),
+        lambda url: True,
+        "a string (an answer that is open already: EventSource.from_response(response))",
+    ),
     "timeout": _SECONDS,
     "idle_timeout": _SECONDS,
     "retry_interval": _MS,
@@ -1531,6 +1586,8 @@ class _Reconnection:
         self.opened: float | None = None  # when, if the connection is open
         self._wait: Any = 0.0  # seconds before the next attempt
         self._wait_ends: float | None = None  # a fixed moment, once it was asked how long it lasts
+        if options.backoff != 1:
+            import random  # noqa: F401  # for `_drawn`, when there may be no descriptor left for it
 
     def failed(self, error: BaseException | None, now: float, delivered: int) -> float | None:
         """What follows from an attempt that ended with `error`, `None` for a clean end.
@@ -1588,9 +1645,16 @@ def _from_handler(error: BaseException) -> BaseException | None:
     """What a signal handler raised, if `error` is that or came of it; else `None`.
 
     Python calls a handler with the frame that it interrupts: a frame of a traceback that was given
-    the frame before it as an argument is a handler's, whatever class of exception it raised. What
+    the frame before it as an argument is a handler's, whatever class of exception it raised; and so
+    is one that runs the code of a handler now installed, which may have deleted that argument. What
     our caller was handling when he called us is not looked at: a frame around ours caught it.
     """
+    from _signal import NSIG, getsignal  # type: ignore[import-not-found]
+
+    installed = {
+        getattr(handler, "__code__", getattr(type(handler).__call__, "__code__", None))
+        for handler in map(getsignal, range(1, NSIG))
+    }
     around, frame = set(), sys._getframe(1)
     while frame is not None:
         if frame.f_globals is not globals():
@@ -1602,7 +1666,7 @@ def _from_handler(error: BaseException) -> BaseException | None:
             continue
         while trace is not None and trace.tb_next is not None:
             before, trace = trace.tb_frame, trace.tb_next
-            if _was_given(trace.tb_frame, before):
+            if trace.tb_frame.f_code in installed or _was_given(trace.tb_frame, before):
                 return found
     return None
 
@@ -1778,10 +1842,17 @@ class _ForeignLink:
         try:
             self.take(response)
             return await _beginning(self)
-        except ValueError:  # a coding that cannot be decoded
+        except (ValueError, RuntimeError) as error:  # it cannot be decoded, or was read before
+            if _from_handler(error) is not None:
+                raise
             return b""
         finally:
             await self.release()
+
+
+def _as_bytes(piece: Any) -> bytes:
+    """A piece that a transport hands over. Raises `TypeError` if it is nothing of that kind."""
+    return piece if piece.__class__ is bytes else b"".join(_sliced(piece))
 
 
 class _Foreign(_ForeignLink):
@@ -1821,7 +1892,7 @@ class _Foreign(_ForeignLink):
         try:
             if self.closed:
                 raise ConnectionAbortedError
-            return next(self._pieces, b"")
+            return _as_bytes(next(self._pieces, b""))
         finally:
             self._inside = False
             if self.closed:
@@ -1885,15 +1956,15 @@ class _AsyncForeign(_ForeignLink):
 
     async def read(self) -> bytes:
         self.whole = True  # the step goes on, whatever happens to who awaits it
-        piece = b""
+        piece = None
         while not piece:
             piece = await self._within(
-                self._idle, lambda: anext(self._pieces, None), "silence for idle_timeout"
+                self._idle, lambda: anext(self._pieces, ...), "silence for idle_timeout"
             )
-            if piece is None:
-                return b""
+        if piece is ...:  # the end
+            return b""
         self.whole = False
-        return piece
+        return _as_bytes(piece)
 
     def limit(self, seconds: float | None) -> None:
         self._idle = seconds
@@ -2185,6 +2256,8 @@ class _Client(Generic[_Made, _Transport]):
                 text = f"there is no option {name!r}" + (f"; instead: {hint}" if hint else "")
                 raise TypeError(text)
             return super().__new__(cls)
+
+        __new__.__wrapped__ = __init__  # whose signature counts, for help() and the like
 
         def __enter__(self, *exception: object) -> None:
             """`with` in the world of `async with`, or the reverse; each class has its own two."""
@@ -2579,6 +2652,16 @@ class AsyncSSEClient(
     __slots__ = ()
     _asynchronous, _exchange, _foreign = True, "AsyncExchange", _AsyncForeign
 
+    def _new_link(self) -> Any:
+        import asyncio
+
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            hint = "under trio: AsyncEventSource.from_response() over an answer of httpx"
+            raise RuntimeError(f"async_connect() runs on asyncio's event loop; {hint}") from None
+        return super()._new_link()
+
     async def __aenter__(self) -> AsyncSSEClient:
         _enter(self)
         await self._advance(opening=True)
@@ -2892,11 +2975,14 @@ def _basic(user: str) -> str:
     from base64 import b64encode
 
     if ":" not in user:
-        from getpass import getpass
+        import warnings
+        from getpass import GetPassWarning, getpass
 
         try:
-            user += ":" + getpass(f"Password of {user}: ")
-        except EOFError:
+            with warnings.catch_warnings():  # of a password that would be seen, or is not typed
+                warnings.simplefilter("error", GetPassWarning)
+                user += ":" + getpass(f"Password of {user}: ")
+        except (EOFError, GetPassWarning):
             raise ValueError("--user is NAME:PASSWORD, for nobody can be asked for it") from None
     return "Basic " + b64encode(os.fsencode(user)).decode()
 

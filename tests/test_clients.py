@@ -43,6 +43,14 @@ from tests.worlds import World, attributes, in_both_worlds, patiently
 EVENT = "data: x\n\n"
 
 
+class Unpicklable(OSError):
+    """What another library raised: a lock cannot be pickled, and unpickling gives one argument."""
+
+    def __init__(self, first: str, lock: object) -> None:
+        super().__init__(first)
+        self.lock = lock
+
+
 @in_both_worlds
 class Connecting(World):
     def test_events_arrive(self) -> None:
@@ -570,6 +578,26 @@ class Exceptions(World):
                     self.assertIs(type(twin), type(error))
                     self.assertEqual(str(twin), str(error))
                     self.assertEqual(repr(attributes(twin)), repr(attributes(error)))
+
+    def test_they_pickle_and_copy_whatever_other_libraries_put_into_them(self) -> None:
+        url = "http://localhost/x"
+
+        class Fields(dict[str, str]):
+            def __reduce__(self) -> Any:
+                raise TypeError("a view of memory that is not ours")
+
+        for error in (
+            sse.SSEConnectionError(url, 3, Unpicklable("why", threading.Lock())),
+            sse.SSEConnectionError(url, 3, Unpicklable("why", None)),
+            sse.SSEHTTPError(503, url, headers=Fields({"Retry-After": "5"}), body=b"x"),
+            sse.SSEContentTypeError("text/html", url, headers=Fields({"Retry-After": "5"})),
+        ):
+            for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+                with self.subTest(error=error):
+                    self.assertIs(type(twin), type(error))
+                    self.assertEqual(str(twin), str(error))
+                    if not isinstance(twin, sse.SSEConnectionError):
+                        self.assertEqual(twin.headers["Retry-After"], "5")
 
     def test_classes(self) -> None:
         self.assertEqual(

@@ -260,6 +260,14 @@ class Sending(Command):
         self.assertEqual(done.status, 2)
         self.assertIn("--user", done.err)
 
+    @unittest.skipUnless(hasattr(os, "setsid"), "no sessions here, so no terminal to be without")
+    def test_no_terminal_to_ask_for_a_password(self) -> None:
+        """Standard input is not taken for it, and nothing is said but that."""
+        process = self.start("-d", "@-", "-u", "me", "http://h/", start_new_session=True)
+        out, err = process.communicate(b"body\n", timeout=PATIENCE)
+        text = b"sse: --user is NAME:PASSWORD, for nobody can be asked for it"
+        self.assertEqual((process.returncode, out, err.splitlines()), (2, b"", [text]))
+
     def test_ways_to_the_server(self) -> None:
         with Server(NO_CONTENT, family="unix") as server:
             self.assertEqual(self.run_here("--unix-socket", server.path, "http://h/p").status, 0)

@@ -99,6 +99,8 @@ class Mistakes(Checked):
             (EventSource, "data: x\n\n", "EventSource.from_chunks"),
             (EventSource, bytearray(b"data: x\n\n"), "EventSource.from_chunks"),
             (AsyncEventSource, b"data: x\n\n", "AsyncEventSource.from_chunks"),
+            (EventSource, "http://h/events", r"connect\(url\)"),
+            (AsyncEventSource, "HTTPS://h/events", r"async_connect\(url\)"),
             (EventSource, response, "EventSource.from_response"),
             (AsyncEventSource, response, "AsyncEventSource.from_response"),
             (EventSource, source, "for it: AsyncEventSource"),
@@ -520,6 +522,49 @@ class Clients(Checked):
                 return [event async for event in c]
 
         self.assertEqual(asyncio.run(run()), EVENTS)
+
+    def test_what_a_function_may_hand_over(self) -> None:
+        """Pieces of any kind that the parser takes; else it is said what is wrong."""
+
+        def outcome(pieces: list[Any], headers: Any) -> Any:
+            def transport(*_: Any, **__: Any) -> Any:
+                return SimpleNamespace(
+                    status_code=200, headers=headers, url="", iter_bytes=lambda: iter(pieces)
+                )
+
+            async def asynchronous(*_: Any, **__: Any) -> Any:
+                async def each() -> Any:
+                    for piece in pieces:
+                        yield piece
+
+                return SimpleNamespace(
+                    status_code=200, headers=headers, url="", aiter_bytes=each
+                )
+
+            async def run() -> list[SSEEvent]:
+                client = sse.async_connect("http://a/", transport=asynchronous, reconnect=False)
+                return [event async for event in client]
+
+            found: list[Any] = []
+            for trial in (
+                lambda: [*sse.connect("http://a/", transport=transport, reconnect=False)],
+                lambda: asyncio.run(run()),
+            ):
+                try:
+                    found.append(trial())
+                except TypeError as error:
+                    found.append(str(error))
+            self.assertEqual(found[0], found[1])
+            return found[0]
+
+        kind, text = {"Content-Type": "text/event-stream"}, STREAM.decode()
+        for pieces in ([bytearray(STREAM)], [memoryview(STREAM)], [text], [None, STREAM[:9], None,
+                       memoryview(STREAM)[9:]]):  # fmt: skip
+            with self.subTest(pieces):
+                self.assertEqual(outcome(pieces, kind), EVENTS)
+        self.assertEqual(outcome([5], kind), "a piece is bytes or str, not int")
+        for headers in (None, [*kind.items()]):
+            self.assertRegex(outcome([STREAM], headers), "headers of an answer are a mapping")
 
     def test_without_the_sibling(self) -> None:
         """The client says which file is missing, and where it was looked for."""

@@ -67,6 +67,12 @@ class Annotations(unittest.TestCase):
                         typing.get_type_hints(function)
             self.assertGreater(found, 20)
 
+    def test_the_options_are_shown_at_run_time(self) -> None:
+        """By help(), IPython and whatever else asks for a signature."""
+        for client in (sse.connect, sse.async_connect):
+            shown = list(inspect.signature(client).parameters)
+            self.assertEqual(shown, list(inspect.signature(client.__init__).parameters)[1:])
+
     def test_each_function_has_some(self) -> None:
         for module in (sse, httpclient):
             for name, value in public(module):
@@ -74,6 +80,24 @@ class Annotations(unittest.TestCase):
                     if inspect.isfunction(function):
                         with self.subTest(f"{module.__name__}.{name}"):
                             self.assertIn("return", function.__annotations__)
+
+
+class NoAsyncio(unittest.TestCase):
+    """Coroutines that another library runs, such as trio."""
+
+    def test_it_is_said(self) -> None:
+        async def transport(*request: Any, **options: Any) -> Any:
+            self.fail("was called")
+
+        for options in ({}, {"timeout": None}, {"transport": transport}):
+            client = sse.async_connect("http://localhost/", **options)
+            with self.subTest(options), self.assertRaisesRegex(RuntimeError, "asyncio.*trio"):
+                client.__anext__().send(None)
+            self.assertEqual(client.state, "closed")
+        for timeout in (30.0, None):
+            request = httpclient.async_get("http://localhost/", timeout=timeout)
+            with self.subTest(timeout), self.assertRaisesRegex(RuntimeError, "asyncio's"):
+                request.send(None)
 
 
 class SafeModes(unittest.TestCase):

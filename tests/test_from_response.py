@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import unittest
+import urllib.request
 import warnings
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from unittest import mock
 
 import httpclient
 import sse
-from tests.server import CHUNKED, Connection, Server, answer, chunk, head, stream
+from tests.server import CHUNKED, NO_CONTENT, Connection, Server, answer, chunk, head, stream
 
 
 class FromResponse(unittest.TestCase):
@@ -47,6 +48,42 @@ class FromResponse(unittest.TestCase):
                 sse.EventSource.from_response(connection.getresponse())
             connection.close()
         self.assertEqual((caught.exception.status_code, caught.exception.body), (404, b""))
+
+    def test_what_was_closed_or_read_before(self) -> None:
+        """http.client, urllib3 and requests then read nothing, as they do at the end of a body."""
+
+        def left(response: http.client.HTTPResponse) -> None:
+            with response:
+                pass
+
+        ends: list[Any] = [http.client.HTTPResponse.close, http.client.HTTPResponse.read, left]
+        body = "data: x\n\n"
+        for end in ends:
+            for script in (answer(body), stream(body), head() + body.encode()):
+                with self.subTest(end=end), Server(script) as server:
+                    with urllib.request.urlopen(server.url) as response:
+                        end(response)
+                        with self.assertRaisesRegex(ValueError, "closed, or its body read, before"):
+                            sse.EventSource.from_response(response)
+
+    def test_an_empty_body_is_no_closed_answer(self) -> None:
+        for script in (answer(""), stream(), NO_CONTENT):
+            with self.subTest(script), Server(script) as server:
+                with urllib.request.urlopen(server.url) as response:
+                    self.assertEqual([*sse.EventSource.from_response(response)], [])
+
+    def test_errors_without_a_url(self) -> None:
+        """http.client does not tell it."""
+        for script, text in (
+            (answer("no", status="404 x"), "HTTP 404 x: no"),
+            (answer("{}", type="a/json"), "not an event stream but content type 'a/json'"),
+        ):
+            with self.subTest(text), Server(script) as server:
+                connection = http.client.HTTPConnection("127.0.0.1", server.port)
+                connection.request("GET", "/")
+                with self.assertRaisesRegex(sse.SSEError, f"^{text}"):
+                    sse.EventSource.from_response(connection.getresponse())
+                connection.close()
 
     def test_what_is_refused_is_closed_in_async(self) -> None:
         async def main(server: Server) -> None:

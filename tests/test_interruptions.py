@@ -201,6 +201,18 @@ class Signals(Interrupting, SyncWorld):
                     self.assertEqual(caught.exception.code, 7)
                     self.assertEqual(client.state, "closed")
 
+    def test_a_handler_that_deletes_what_it_was_given(self) -> None:
+        def handler(signum: int, frame: Any) -> None:
+            del signum, frame
+            raise Deadline("mine")
+
+        def transport(*request: Any, **options: Any) -> Any:
+            signal.raise_signal(signal.SIGUSR2)
+
+        self.addCleanup(signal.signal, signal.SIGUSR2, signal.signal(signal.SIGUSR2, handler))
+        client = self.connect("http://localhost", transport=transport, max_retries=1)
+        self.assertRaises(Deadline, next, client)
+
     def test_a_deadline_that_was_dealt_with_is_not_raised_again(self) -> None:
         """What the caller is handling when he asks for more is no interruption of that."""
         drop = stream("data: x\n\n", end="cut")

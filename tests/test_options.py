@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 from sse import AsyncSSEClient, SSEClient, async_connect, connect
@@ -147,6 +148,12 @@ class Options(World):
     def test_urls(self) -> None:
         for url in BAD_URLS:
             self.refuses(url)
+
+    def test_an_open_answer_in_the_place_of_a_url(self) -> None:
+        """As sseclient-py takes it."""
+        answer = SimpleNamespace(status_code=200, headers={}, raw=None)
+        with self.assertRaisesRegex(TypeError, "EventSource.from_response"):
+            connect(answer)  # type: ignore[arg-type]
 
     def test_headers(self) -> None:
         for headers in BAD_HEADERS:

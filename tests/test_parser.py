@@ -9,6 +9,7 @@ import random
 import re
 import time
 import tracemalloc
+import typing
 import unittest
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -428,6 +429,11 @@ class EventSemantics(unittest.TestCase):
             self.assertEqual(dataclasses.replace(event, data="z"), SSEEvent("t", "z", "1", 5))
             self.assertEqual(dataclasses.asdict(event), {"event": "t", "data": "a\nb", "id": "1", "retry": 5})
             self.assertEqual(dataclasses.astuple(event), ("t", "a\nb", "1", 5))
+
+    def test_its_fields_have_types_for_who_asks_at_run_time(self) -> None:
+        """Pydantic makes events without any attribute if the class has no annotations."""
+        types = {"event": str, "data": str, "id": str, "retry": int | None}
+        self.assertEqual(typing.get_type_hints(SSEEvent), types)
 
     def test_structural_matching(self) -> None:
         match self.parsed:

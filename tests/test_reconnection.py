@@ -4,6 +4,8 @@ a clock of the test's.
 
 from __future__ import annotations
 
+import random  # noqa: F401  # for `sys.modules`
+import sys
 import unittest
 from email.utils import formatdate
 from typing import Any
@@ -99,6 +101,14 @@ class Waits(Rules):
         drawn = set(self.waits(20))
         self.assertGreater(len(drawn), 1)
         self.assertTrue(all(1.0 <= wait <= 30.0 for wait in drawn), drawn)
+
+    def test_what_draws_is_loaded_with_the_client(self) -> None:
+        """When a connection was lost there may be no descriptor left for it."""
+        with mock.patch.dict(sys.modules):
+            del sys.modules["random"]
+            self.given(backoff=2)
+            with mock.patch.object(sys, "meta_path", []):
+                self.waits(2)
 
     def test_backoff_beyond_what_a_number_holds(self) -> None:
         for backoff in (2, 2.0, 1e300, float("inf")):

@@ -283,7 +283,11 @@ class Signals(Interrupting, Wires):
         def keyword_only(*both: Any, other: int = 0) -> None:
             raise Mine
 
-        for handler in (Handler(), named, keyword_only, lambda *_: Handler().deeper()):
+        def careful(signum: int, frame: Any) -> None:
+            del signum, frame
+            Handler().deeper()
+
+        for handler in (Handler(), named, keyword_only, careful, lambda *_: Handler().deeper()):
             signal.signal(signal.SIGUSR1, handler)
             self.assertTrue(self.judged(lambda: signal.raise_signal(signal.SIGUSR1)))
         self.assertFalse(self.judged(Handler().deeper))

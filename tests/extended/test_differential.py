@@ -278,10 +278,10 @@ def in_trailers(method: str, raw: bytes, found: Outcome) -> bool:
 
 
 def only_chunked(method: str, raw: bytes, found: Outcome) -> bool:
-    """No coding is named but identity and chunked, in the head that counts."""
+    """No coding is named but identity and chunked, in the head that counts; members may be empty."""
     lines = re.findall(rb"(?i)\ntransfer-encoding:([^\n]*)", raw.partition(b"\n\r\n")[0])
     words = {word.strip(b" \t\r").lower() for line in lines for word in line.split(b",")}
-    return words <= {b"identity", b"chunked"}
+    return words <= {b"identity", b"chunked", b""}
 
 
 def behind_the_last_chunk(method: str, raw: bytes, found: Outcome) -> bool:
@@ -349,6 +349,8 @@ LIBERAL = {
     "`Transfer-Encoding: chunked, chunked`": OK + TE + b"chunked, chunked\r\n\r\n" + CHUNKS,
     "`Transfer-Encoding: chunked` in two lines": OK + CHUNKED + CHUNKED + b"\r\n" + CHUNKS,
     "`Transfer-Encoding: identity, chunked`": OK + TE + b"identity, chunked\r\n\r\n" + CHUNKS,
+    "`Transfer-Encoding: , chunked,`": OK + TE + b", chunked,\r\n\r\n" + CHUNKS,
+    "ESC and DEL in a value": OK + b"X: a\x1bb\x7f\r\n" + LENGTH + b"\r\nhello",
     "chunked in HTTP/1.0": b"HTTP/1.0 200 OK\r\n" + CHUNKED + b"\r\n" + CHUNKS,
     "chunked beside a length": OK + LENGTH + CHUNKED + b"\r\n" + CHUNKS,
     "chunked beside a malformed length": OK + b"Content-Length: x\r\n" + CHUNKED + b"\r\n" + CHUNKS,

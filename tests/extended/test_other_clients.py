@@ -542,6 +542,24 @@ class TestWhatClientsBring:
                 run_and_settle(main(server.url), debug=False)
         assert len(server.requests) == 2
 
+    def test_what_aiohttp_has_the_class_of_a_status_for(self) -> None:
+        """A proxy that fails, and an answer that is not HTTP, are drops as in other libraries."""
+        aiohttp = imported("aiohttp")
+
+        async def main(url: str, proxy: str | None) -> None:
+            async with aiohttp.ClientSession(proxy=proxy) as session:
+                async with async_connect(
+                    url, transport=session, max_retries=1, retry_interval=0
+                ) as events:
+                    raise AssertionError(events)
+
+        for script, proxied in ((b"garbage\r\n\r\n", False), (answer(status="502 x"), True)):
+            with Server(script, script) as server:
+                url, proxy = ("https://h/", server.url) if proxied else (server.url, None)
+                with pytest.raises(SSEConnectionError):
+                    run_and_settle(main(url, proxy), debug=False)
+            assert len(server.requests) == 2
+
     def test_base_url_and_headers_of_aiohttp(self) -> None:
         aiohttp = imported("aiohttp")
 
