@@ -1392,31 +1392,36 @@ _FOREIGN_OPTIONS = {
 
 
 class _Options:
-    """The options of a client, checked; they make its requests."""
+    """The options of a client, checked, as attributes; they make its requests.
 
-    names = (
-        "url headers timeout idle_timeout retry_interval max_retries verify last_event_id method "
-        "params json content reconnect until retry_on_status backoff max_retry_interval "
-        "max_event_size content_type follow_redirects proxy uds on_open on_error on_comment "
-        "transport"
-    ).split()
-    __slots__ = (*names, "whole_url")  # the last: `url` for messages
+    Those that were not given are attributes of the class, and need no check.
+    """
+
+    url: Any
+    method: Any
+    content: Any
+    reconnect: Any
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __init__(self, given: dict[str, Any]) -> None:
-        for name in _CHECKS:
-            _check_option(name, given[name])
-        if given["json"] is not None and given["content"] is not None:
-            raise TypeError("json or content, not both")
-        content, method = given["content"], given["method"]
-        if given["json"] is not None:
+        for name, value in given.items():
+            if value is not _DEFAULTS[name]:
+                if name in _CHECKS:
+                    _check_option(name, value)
+                elif name in ("headers", "params") and not callable(value):
+                    value = _pairs(name, value)  # an iterator would be empty at the second attempt
+                setattr(self, name, value)
+        content = self.content
+        if self.json is not None:
             from json import dumps
 
+            if content is not None:
+                raise TypeError("json or content, not both")
             try:  # in ASCII, because what json.loads() has returned may hold half of an emoji
-                content = dumps(given["json"], allow_nan=False, separators=(",", ":"))
+                content = dumps(self.json, allow_nan=False, separators=(",", ":"))
             except (TypeError, ValueError, RecursionError) as error:
                 raise TypeError(f"json= cannot be encoded: {error}") from None
         if isinstance(content, str):
@@ -1425,17 +1430,13 @@ class _Options:
             if not isinstance(content, (bytes, bytearray, memoryview)):
                 raise TypeError(f"content is bytes or str, not {type(content).__name__}; or json=")
             content = bytes(content)
+        method = self.method
         if method is None:
             method = "GET" if content is None else "POST"
-        again = given["reconnect"]
-        for name in ("headers", "params"):  # an iterator would be empty at the second attempt
-            if given[name] is not None and not callable(given[name]):
-                given[name] = _pairs(name, given[name])
-        for name in self.names:
-            setattr(self, name, given[name])
-        self.whole_url = _whole(self.url.strip(" "), self.transport)
-        self.content, self.method = content, method.upper()
-        self.reconnect = self.method == "GET" if again is None else bool(again)
+        self.content, self.method, self.url = content, method.upper(), self.url.strip(" ")
+        if self.reconnect is None:
+            self.reconnect = self.method == "GET"
+        self.whole_url = _whole(self.url, self.transport)  # for messages
 
     def request(
         self, last_event_id: str, headers: Any, params: Any
@@ -1457,7 +1458,7 @@ class _Options:
                 merged = [line for line in merged if line[0].lower() != "last-event-id"]
                 utf8 = last_event_id.encode().decode("latin-1")
                 merged.append(("Last-Event-ID", utf8))
-        url = self.url.strip(" ")
+        url = self.url
         if params:
             from urllib.parse import urlencode
 
@@ -1640,18 +1641,22 @@ def _header(headers: Any, name: str) -> list[str]:
     return [value for key, value in headers.items() if key.lower() == name]
 
 
-_MEDIA_TYPE = re.compile(
-    r"[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:;|\Z)"
+_TOKEN = (  # RFC 9110, 5.6.2
+    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
 
 def _media_type(values: list[str]) -> str:
     """The essence of the last valid media type (Fetch, "extract a MIME type")."""
-    found = ""
-    for value in re.findall(r'(?:[^",]|"(?:[^"\\]|\\.)*"?)+', ",".join(values)):
-        match = _MEDIA_TYPE.match(value)
-        if match is not None and match[1] != "*/*":
-            found = match[1].lower()
+    found, joined = "", ",".join(values)
+    items = joined.split(",")
+    if '"' in joined:  # which may quote a comma
+        items = re.findall(r'(?:[^",]|"(?:[^"\\]|\\.)*"?)+', joined)
+    for item in items:
+        essence = item.partition(";")[0].strip(" \t")
+        type, _, subtype = essence.partition("/")
+        if type and subtype and not f"{type}{subtype}".strip(_TOKEN) and essence != "*/*":
+            found = essence.lower()
     return found
 
 
@@ -2128,6 +2133,7 @@ class _Client(Generic[_Made, _Transport]):
         transport: _Transport | None = None,
     ) -> None:
         given = locals()
+        del given["self"]
         self._attempt: _Attempt | None = None  # the connection, until it is given back
         self._closed = False  # only ever set, by whichever thread
         options = self._options = _Options(given)
@@ -2160,13 +2166,13 @@ class _Client(Generic[_Made, _Transport]):
     if not TYPE_CHECKING:  # checkers know from __init__ which options there are
 
         def __new__(cls, *arguments: Any, **options: Any) -> Any:
-            unknown = set(options) - set(_Options.names)
+            unknown = options.keys() - _DEFAULTS.keys()
             if unknown and cls.__init__ is _Client.__init__:  # a class derived may have its own
                 from difflib import get_close_matches
 
                 name = min(unknown)
                 hint = _FOREIGN_OPTIONS.get(name) or ", ".join(
-                    f"{known}=" for known in get_close_matches(name, _Options.names, 1)
+                    f"{known}=" for known in get_close_matches(name, _DEFAULTS, 1)
                 )
                 text = f"there is no option {name!r}" + (f"; instead: {hint}" if hint else "")
                 raise TypeError(text)
@@ -2463,6 +2469,11 @@ class _Client(Generic[_Made, _Transport]):
         failure.unfinished, failure.__cause__ = unfinished, error
         failure._missed = error is None and options.until is not None
         return failure
+
+
+_DEFAULTS = {"url": "", **(_Client.__init__.__kwdefaults__ or {})}  # of all options
+for _name in _DEFAULTS:
+    setattr(_Options, _name, _DEFAULTS[_name])
 
 
 class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
