@@ -207,13 +207,14 @@ _ENCODED = _NAME + "%~!#$&'()*+,/:;=?@[]"  # reserved, unreserved (RFC 3986, 2.2
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Header lines that are for this client to set, and those that another origin may see
-FRAMING = (
+FRAMING = set(
     "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding "
-    "upgrade"
-).split()
-_HARMLESS = (
-    "accept accept-encoding accept-language cache-control content-type last-event-id user-agent"
-).split()
+    "upgrade".split()
+)
+_HARMLESS = set(
+    "accept accept-encoding accept-language cache-control content-type last-event-id "
+    "user-agent".split()
+)
 
 
 def _only(characters: str, text: str) -> bool:
@@ -316,7 +317,7 @@ def _host(host: str) -> str:
         except UnicodeError:
             raise InvalidRequestError(why) from None
     labels = host.removesuffix(".").split(".")
-    if not (_only(_NAME, host) and all(0 < len(label) < 64 for label in labels)):
+    if not _only(_NAME, host) or "" in labels or max(map(len, labels)) > 63:
         raise InvalidRequestError("the host name of the URL is not valid")
     return host.lower()
 
@@ -423,7 +424,7 @@ class Request:
     def encode(self, proxy: URL | None = None) -> bytes:
         """Head and body (RFC 9112, 2.1, 3); with `proxy` in the form for one (3.2.2)."""
         target = self.url.target if proxy is None else str(self.url)
-        lines = "".join(f"{name}: {value}\r\n" for name, value in self.lines(proxy))
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.lines(proxy)])
         head = f"{self.method} {target} HTTP/1.1\r\n{lines}\r\n"
         return head.encode("latin-1") + (self.content or b"")
 
@@ -762,7 +763,7 @@ class ResponseParser:
             if head is not None:
                 self.http_version, self.status_code, self.reason, self.headers = head
                 codings = _listed(self.headers, "content-encoding")
-                self.coding = ", ".join(c for c in codings if c in _DECODED + _NOT_DECODED)
+                self.coding = ", ".join([c for c in codings if c in _DECODED + _NOT_DECODED])
                 self._decoder = _Decoder(self.coding) if self.coding else None
                 self._reader = _framing(self._method, self.status_code, self.headers)
             elif self._closed:
@@ -1346,8 +1347,11 @@ def _too_late(wire: Any) -> RequestTimeout:
 
 def _tune(sock: socket.socket) -> None:
     for setting in _SETTINGS:
-        with _Borne(OSError):  # an option that this system does not have
+        try:
             sock.setsockopt(*setting)
+        except OSError as error:  # an option that this system does not have
+            if not _lost(error):
+                raise
 
 
 def _shut_down(sock: socket.socket) -> None:
@@ -1395,16 +1399,16 @@ class _Connecting:
 
     def __init__(self, address: Any) -> None:
         self.sock = socket.socket(*address[:3])
-        self._address = address[4]
+        self._address = address
         self.begun = False  # if not, the next step is to be taken `_SHORT` seconds later
         self.sock.setblocking(False)
 
     def step(self) -> bool:
         """Is it connected? Raises the `OSError` with which it failed."""
-        internet = self.sock.family != getattr(socket, "AF_UNIX", None)
+        internet = self._address[0] != getattr(socket, "AF_UNIX", None)
         error = 0
         if not self.begun:
-            error = self.sock.connect_ex(self._address)
+            error = self.sock.connect_ex(self._address[4])
             if error == errno.EAGAIN and not internet:
                 return False  # the backlog is full, and nothing tells when it is not
             self.begun = True
@@ -1639,9 +1643,9 @@ class _Wakeup:
     )  # fmt: skip
 
     def __init__(self, loop: Any) -> None:
-        from asyncio import current_task
+        import asyncio
 
-        self._current_task = current_task
+        self._current_task = asyncio.current_task
         self._loop = loop
         self._nested = hasattr(loop, "_nest_patched")  # nest_asyncio: tasks may run the loop
         self._asyncio_future_blocking = False
@@ -1703,9 +1707,9 @@ class _AsyncWire:
     )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
-        from asyncio import get_running_loop
+        import asyncio
 
-        self._loop = get_running_loop()
+        self._loop = asyncio.get_running_loop()
         self._process = os.getpid()
         self._wakeup = _Wakeup(self._loop)
         self.expires = expires  # by the loop's clock
@@ -1770,17 +1774,18 @@ class _AsyncWire:
         try:
             while not looking.done():
                 await self._woken()
-            return looking.result()
+            found = looking.result()
+            nth = {address[0]: itertools.count() for address in found}
+            # The families in turns (RFC 8305, 4).
+            return sorted(found, key=lambda address: next(nth[address[0]]))
         finally:
             if not looking.cancel() and not looking.cancelled():
                 looking.exception()  # has been seen
 
-    async def _dial(self, addresses: list[Any]) -> socket.socket:
+    async def _dial(self, waiting: list[Any]) -> socket.socket:
         """The socket that connects first. Another address is tried when all those before it have
         failed, or the last one has had its head start (RFC 8305, 5).
         """
-        nth = {address[0]: itertools.count() for address in addresses}
-        waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # in turns (4)
         running: list[_Connecting] = []
         next_start, failure = 0.0, OSError("the name has no address")
         try:
@@ -2352,9 +2357,9 @@ class AsyncExchange(Exchange):
     _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, staticmethod(_pause)
 
     def _now(self) -> float:
-        from asyncio import get_running_loop
+        import asyncio
 
-        return get_running_loop().time()
+        return asyncio.get_running_loop().time()
 
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
         wire = self._wire

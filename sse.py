@@ -1264,14 +1264,14 @@ def _limit_reads(response: Any, seconds: float | None) -> None:
 def _refusal(facts: _Facts, content_type: str | None) -> Callable[..., SSEError] | None:
     """What makes the error, given `body=`, for an answer that is no stream; `None` for a stream."""
     status, reason, headers, url, route = facts
-    told = {"reason": reason, "headers": headers}
     if not 200 <= status < 300:
-        return partial(SSEHTTPError, status, url, route=route, **told)
+        return partial(SSEHTTPError, status, url, reason=reason, headers=headers, route=route)
     kinds = _header(headers, "content-type")
     wanted = content_type and content_type.partition(";")[0].strip().lower()
     if status == 204 or wanted in (None, _media_type(kinds)):
         return None
-    return partial(SSEContentTypeError, ", ".join(kinds), url, status_code=status, **told)
+    told = {"status_code": status, "reason": reason, "headers": headers}
+    return partial(SSEContentTypeError, ", ".join(kinds), url, **told)
 
 
 def _chain(error: BaseException, context: bool = False) -> list[BaseException]:
@@ -2408,10 +2408,10 @@ class _Client(Generic[_Made, _Transport]):
 
     async def _open(self, attempt: _Attempt) -> Any:
         options, timeout, begun = self._options, self._options.timeout, time.monotonic()
-        headers, params = await self._made(options.headers), await self._made(options.params)
         made = callable(options.headers) or callable(options.params)
         request, self._request = self._request, None
         if request is None or made or self.last_event_id != options.last_event_id:
+            headers, params = await self._made(options.headers), await self._made(options.params)
             request = self._send(options.request(self.last_event_id, headers, params))
         if made and timeout is not None:
             timeout = max(0.001, timeout - (time.monotonic() - begun))
