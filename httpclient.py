@@ -197,11 +197,6 @@ _NAME = "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # o
 _TOKEN = _NAME + "!#$%&'*+^`|~"  # RFC 9110, 5.6.2
 _UNCARRIED = "has control characters or some beyond Latin-1"
 _CONTROL = r"[\x00-\x1f\x7f]"
-_URL = re.compile(
-    r"(?i:(https?))://(?:([^/?#\\]*)@)?"  # scheme, user-info
-    r"(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?"  # host, port
-    r"([/?][^#]*)?(?:#.*)?"  # path and query
-)
 _ENCODED = _NAME + "%~!#$&'()*+,/:;=?@[]"  # reserved, unreserved (RFC 3986, 2.2, 2.3), and "%"
 # Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -241,8 +236,13 @@ class URL:
             raise TypeError(f"a URL is a string, not {type(text).__name__}")
         text = text.strip(" ")
         control = not text.isprintable() and re.search(_CONTROL, text)
-        match = None if control else _URL.fullmatch(text)
-        if match is None:
+        scheme, _, rest = text.partition("#")[0].partition("://")
+        authority = rest.replace("?", "/").partition("/")[0]
+        userinfo, at, place = authority.rpartition("@")
+        end = place.find("]") + 1 if place.startswith("[") else len(place.partition(":")[0])
+        host, colon, port = place[:end], place[end : end + 1], place[end + 1 :]
+        formed = host and colon in ("", ":") and not port.strip("0123456789")
+        if control or not formed or scheme.lower() not in _DEFAULT_PORTS or "\\" in authority:
             address = "(?i)https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)"
             why = "not a URL of the form http(s)://host[:port][/path][?query]"
             if control:
@@ -254,13 +254,13 @@ class URL:
             # A name and a password may stand before any @, wherever the rest of it is misplaced.
             given = "" if "@" in text else _shown(re.split("[?#]", text, maxsplit=1)[0])
             raise InvalidRequestError(f"{why}: '{given}'" if given else why)
-        scheme, self.userinfo, host, port, target = match.groups()
         self.scheme = scheme.lower()
+        self.userinfo = userinfo if at else None
         self.host = _host(host)
         self.port = _port(port) if port else _DEFAULT_PORTS[self.scheme]
         if not 0 < self.port < 65536:
             raise InvalidRequestError("the port of a URL is a number from 1 to 65535")
-        self.target = "/" + (target or "").removeprefix("/")
+        self.target = "/" + rest[len(authority) :].removeprefix("/")
         if not _only(_ENCODED, self.target):
             octets = self.target.encode("utf-8", "surrogatepass")
             characters = (chr(o) if chr(o) in _ENCODED else f"%{o:02X}" for o in octets)
@@ -299,7 +299,7 @@ def _host(host: str) -> str:
         zone = zone.removeprefix("25")
         try:
             socket.inet_pton(socket.AF_INET6, address)
-        except OSError:
+        except (OSError, UnicodeError):
             raise InvalidRequestError("the address in brackets is not IPv6") from None
         if percent and not re.fullmatch(r"(?a)[\w-]{1,15}(\.[\w-]{1,15}){0,2}", zone):
             raise InvalidRequestError("the zone of the IPv6 address is no name of an interface")
@@ -625,7 +625,7 @@ def _matches(url: URL, rule: str) -> bool:
 _HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF ends a line here, as RFC 9112, 2.2 lets it
 # A Content-Type, taken apart (MIME Sniffing, 4.4). Nothing in these patterns is tried twice.
 _LIST_ITEM = r'(?s:[^",]+|"(?:[^"\\]+|\\.)*(?:"|\\?\Z))+'
-_MIME_TYPE = rf"[ \t]*([{re.escape(_TOKEN)}]+)/([{re.escape(_TOKEN)}]+)[ \t]*(?=;|$)"
+_MIME_TYPE = rf"[ \t]*([{_TOKEN}]+)/([{_TOKEN}]+)[ \t]*(?=;|$)"
 _PARAMETER = r';[ \t]*([^;=]*)(?:="((?s:[^"\\]|\\.)*)"?[^;]*|=([^;]*))?'
 # Content codings: those decoded here, and those that are real, but not known here. All other words
 # mean that nothing was done to the content, as in Fetch ("handle content codings").

@@ -21,7 +21,6 @@ import os
 import re
 import sys
 import time
-from collections import namedtuple
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -35,6 +34,7 @@ from collections.abc import (
 from functools import cache, partial
 from itertools import chain, starmap
 from operator import attrgetter
+from types import SimpleNamespace
 
 TYPE_CHECKING = False  # to import typing would take half as long as to import all of this
 if TYPE_CHECKING:
@@ -1031,11 +1031,10 @@ _NO_DROPS = set(
 )
 
 
-_Facts = namedtuple("_Facts", "status_code reason headers url route")
 _LIBRARIES = "requests, niquests, httpx, httpx2, urllib3, aiohttp, http.client or httpclient"
 
 
-def _facts(response: Any) -> _Facts:
+def _facts(response: Any) -> SimpleNamespace:
     """What an answer of any library says before its body, in the words of most of them; the
     headers have `items()`. `TypeError` if it is no answer.
     """
@@ -1047,7 +1046,9 @@ def _facts(response: Any) -> _Facts:
     url = getattr(response, "url", None) or ""  # none in http.client
     route = getattr(response, "route", "")  # httpclient's, who tells of redirects and a proxy
     route = route if isinstance(route, str) else ""
-    return _Facts(status, str(reason), response.headers, str(url), route)
+    return SimpleNamespace(
+        status_code=status, reason=str(reason), headers=response.headers, url=str(url), route=route
+    )
 
 
 def _body_read_before(response: Any) -> list[bytes]:
@@ -1261,17 +1262,17 @@ def _limit_reads(response: Any, seconds: float | None) -> None:
             sock.settimeout(seconds)
 
 
-def _refusal(facts: _Facts, content_type: str | None) -> Callable[..., SSEError] | None:
+def _refusal(facts: Any, content_type: str | None) -> Callable[..., SSEError] | None:
     """What makes the error, given `body=`, for an answer that is no stream; `None` for a stream."""
-    status, reason, headers, url, route = facts
-    if not 200 <= status < 300:
-        return partial(SSEHTTPError, status, url, reason=reason, headers=headers, route=route)
-    kinds = _header(headers, "content-type")
+    status, kinds = facts.status_code, _header(facts.headers, "content-type")
     wanted = content_type and content_type.partition(";")[0].strip().lower()
-    if status == 204 or wanted in (None, _media_type(kinds)):
+    ok = 200 <= status < 300
+    if status == 204 or (ok and wanted in (None, _media_type(kinds))):
         return None
-    told = {"status_code": status, "reason": reason, "headers": headers}
-    return partial(SSEContentTypeError, ", ".join(kinds), url, **told)
+    told = {"reason": facts.reason, "headers": facts.headers}
+    if not ok:
+        return partial(SSEHTTPError, status, facts.url, route=facts.route, **told)
+    return partial(SSEContentTypeError, ", ".join(kinds), facts.url, status_code=status, **told)
 
 
 def _chain(error: BaseException, context: bool = False) -> list[BaseException]:
@@ -1397,10 +1398,6 @@ class _Options:
     Those that were not given are attributes of the class, and need no check.
     """
 
-    url: Any
-    method: Any
-    content: Any
-    reconnect: Any
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
@@ -1430,12 +1427,11 @@ class _Options:
             if not isinstance(content, (bytes, bytearray, memoryview)):
                 raise TypeError(f"content is bytes or str, not {type(content).__name__}; or json=")
             content = bytes(content)
-        method = self.method
-        if method is None:
-            method = "GET" if content is None else "POST"
-        self.content, self.method, self.url = content, method.upper(), self.url.strip(" ")
-        if self.reconnect is None:
-            self.reconnect = self.method == "GET"
+        method = ("GET" if content is None else "POST") if self.method is None else self.method
+        self.content: Any = content
+        self.method: Any = method.upper()
+        self.reconnect: Any = self.method == "GET" if self.reconnect is None else self.reconnect
+        self.url: Any = self.url.strip(" ")
         self.whole_url = _whole(self.url, self.transport)  # for messages
 
     def request(
