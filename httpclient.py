@@ -197,23 +197,19 @@ _NAME = "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # o
 _TOKEN = _NAME + "!#$%&'*+^`|~"  # RFC 9110, 5.6.2
 _UNCARRIED = "has control characters or some beyond Latin-1"
 _CONTROL = r"[\x00-\x1f\x7f]"
-_URL = re.compile(
-    r"(?i:(https?))://(?:([^/?#\\]*)@)?"  # scheme, user-info
-    r"(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?"  # host, port
-    r"([/?][^#]*)?(?:#.*)?"  # path and query
-)
 _ENCODED = _NAME + "%~!#$&'()*+,/:;=?@[]"  # reserved, unreserved (RFC 3986, 2.2, 2.3), and "%"
 # Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Header lines that are for this client to set, and those that another origin may see
-FRAMING = (
+FRAMING = set(
     "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding "
-    "upgrade"
-).split()
-_HARMLESS = (
-    "accept accept-encoding accept-language cache-control content-type last-event-id user-agent"
-).split()
+    "upgrade".split()
+)
+_HARMLESS = set(
+    "accept accept-encoding accept-language cache-control content-type last-event-id "
+    "user-agent".split()
+)
 
 
 def _only(characters: str, text: str) -> bool:
@@ -247,8 +243,13 @@ class URL:
             raise TypeError(f"a URL is a string, not {type(text).__name__}")
         text = text.strip(" ")
         control = not text.isprintable() and re.search(_CONTROL, text)
-        match = None if control else _URL.fullmatch(text)
-        if match is None:
+        scheme, _, rest = text.partition("#")[0].partition("://")
+        authority = rest.replace("?", "/").partition("/")[0]
+        userinfo, at, place = authority.rpartition("@")
+        end = place.find("]") + 1 if place.startswith("[") else len(place.partition(":")[0])
+        host, colon, port = place[:end], place[end : end + 1], place[end + 1 :]
+        formed = host and colon in ("", ":") and not port.strip("0123456789")
+        if control or not formed or scheme.lower() not in _DEFAULT_PORTS or "\\" in authority:
             address = "(?i)https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)"
             why = "not a URL of the form http(s)://host[:port][/path][?query]"
             if control:
@@ -260,13 +261,13 @@ class URL:
             # A name and a password may stand before any @, wherever the rest of it is misplaced.
             given = "" if "@" in text else _shown(re.split("[?#]", text, maxsplit=1)[0])
             raise InvalidRequestError(f"{why}: '{given}'" if given else why)
-        scheme, self.userinfo, host, port, target = match.groups()
         self.scheme = scheme.lower()
+        self.userinfo = userinfo if at else None
         self.host = _host(host)
         self.port = _port(port) if port else _DEFAULT_PORTS[self.scheme]
         if not 0 < self.port < 65536:
             raise InvalidRequestError("the port of a URL is a number from 1 to 65535")
-        self.target = "/" + (target or "").removeprefix("/")
+        self.target = "/" + rest[len(authority) :].removeprefix("/")
         if not _only(_ENCODED, self.target):
             octets = self.target.encode("utf-8", "surrogatepass")
             characters = (chr(o) if chr(o) in _ENCODED else f"%{o:02X}" for o in octets)
@@ -305,7 +306,7 @@ def _host(host: str) -> str:
         zone = zone.removeprefix("25")
         try:
             socket.inet_pton(socket.AF_INET6, address)
-        except OSError:
+        except (OSError, UnicodeError):
             raise InvalidRequestError("the address in brackets is not IPv6") from None
         if percent and not re.fullmatch(r"(?a)[\w-]{1,15}(\.[\w-]{1,15}){0,2}", zone):
             raise InvalidRequestError("the zone of the IPv6 address is no name of an interface")
@@ -323,7 +324,7 @@ def _host(host: str) -> str:
         except UnicodeError:
             raise InvalidRequestError(why) from None
     labels = host.removesuffix(".").split(".")
-    if not (_only(_NAME, host) and all(0 < len(label) < 64 for label in labels)):
+    if not _only(_NAME, host) or "" in labels or max(map(len, labels)) > 63:
         raise InvalidRequestError("the host name of the URL is not valid")
     return host.lower()
 
@@ -430,7 +431,7 @@ class Request:
     def encode(self, proxy: URL | None = None) -> bytes:
         """Head and body (RFC 9112, 2.1, 3); with `proxy` in the form for one (3.2.2)."""
         target = self.url.target if proxy is None else str(self.url)
-        lines = "".join(f"{name}: {value}\r\n" for name, value in self.lines(proxy))
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.lines(proxy)])
         head = f"{self.method} {target} HTTP/1.1\r\n{lines}\r\n"
         return head.encode("latin-1") + (self.content or b"")
 
@@ -631,7 +632,7 @@ def _matches(url: URL, rule: str) -> bool:
 _HEAD_END = re.compile(rb"\n\r?\n")  # a bare LF ends a line here, as RFC 9112, 2.2 lets it
 # A Content-Type, taken apart (MIME Sniffing, 4.4). Nothing in these patterns is tried twice.
 _LIST_ITEM = r'(?s:[^",]+|"(?:[^"\\]+|\\.)*(?:"|\\?\Z))+'
-_MIME_TYPE = rf"[ \t]*([{re.escape(_TOKEN)}]+)/([{re.escape(_TOKEN)}]+)[ \t]*(?=;|$)"
+_MIME_TYPE = rf"[ \t]*([{_TOKEN}]+)/([{_TOKEN}]+)[ \t]*(?=;|$)"
 _PARAMETER = r';[ \t]*([^;=]*)(?:="((?s:[^"\\]|\\.)*)"?[^;]*|=([^;]*))?'
 # Content codings: those decoded here, and those that are real, but not known here. All other words
 # mean that nothing was done to the content, as in Fetch ("handle content codings").
@@ -769,7 +770,7 @@ class ResponseParser:
             if head is not None:
                 self.http_version, self.status_code, self.reason, self.headers = head
                 codings = _listed(self.headers, "content-encoding")
-                self.coding = ", ".join(c for c in codings if c in _DECODED + _NOT_DECODED)
+                self.coding = ", ".join([c for c in codings if c in _DECODED + _NOT_DECODED])
                 self._decoder = _Decoder(self.coding) if self.coding else None
                 self._reader = _framing(self._method, self.status_code, self.headers)
             elif self._closed:
@@ -1365,8 +1366,11 @@ def _too_late(wire: Any) -> RequestTimeout:
 
 def _tune(sock: socket.socket) -> None:
     for setting in _SETTINGS:
-        with _Borne(OSError):  # an option that this system does not have
+        try:
             sock.setsockopt(*setting)
+        except OSError as error:  # an option that this system does not have
+            if not _lost(error):
+                raise
 
 
 def _shut_down(sock: socket.socket) -> None:
@@ -1414,16 +1418,16 @@ class _Connecting:
 
     def __init__(self, address: Any) -> None:
         self.sock = socket.socket(*address[:3])
-        self._address = address[4]
+        self._address = address
         self.begun = False  # if not, the next step is to be taken `_SHORT` seconds later
         self.sock.setblocking(False)
 
     def step(self) -> bool:
         """Is it connected? Raises the `OSError` with which it failed."""
-        internet = self.sock.family != getattr(socket, "AF_UNIX", None)
+        internet = self._address[0] != getattr(socket, "AF_UNIX", None)
         error = 0
         if not self.begun:
-            error = self.sock.connect_ex(self._address)
+            error = self.sock.connect_ex(self._address[4])
             if error == errno.EAGAIN and not internet:
                 return False  # the backlog is full, and nothing tells when it is not
             self.begun = True
@@ -1658,9 +1662,9 @@ class _Wakeup:
     )  # fmt: skip
 
     def __init__(self, loop: Any) -> None:
-        from asyncio import current_task
+        import asyncio
 
-        self._current_task = current_task
+        self._current_task = asyncio.current_task
         self._loop = loop
         self._nested = hasattr(loop, "_nest_patched")  # nest_asyncio: tasks may run the loop
         self._asyncio_future_blocking = False
@@ -1706,10 +1710,10 @@ class _Wakeup:
 
 
 def _running_loop() -> Any:
-    from asyncio import get_running_loop
+    import asyncio
 
     try:
-        return get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
         raise RuntimeError("the asynchronous functions run on asyncio's event loop") from None
 
@@ -1796,17 +1800,18 @@ class _AsyncWire:
         try:
             while not looking.done():
                 await self._woken()
-            return looking.result()  # type: ignore[no-any-return]
+            found = looking.result()
+            nth = {address[0]: itertools.count() for address in found}
+            # The families in turns (RFC 8305, 4).
+            return sorted(found, key=lambda address: next(nth[address[0]]))
         finally:
             if not looking.cancel() and not looking.cancelled():
                 looking.exception()  # has been seen
 
-    async def _dial(self, addresses: list[Any]) -> socket.socket:
+    async def _dial(self, waiting: list[Any]) -> socket.socket:
         """The socket that connects first. Another address is tried when all those before it have
         failed, or the last one has had its head start (RFC 8305, 5).
         """
-        nth = {address[0]: itertools.count() for address in addresses}
-        waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # in turns (4)
         running: list[_Connecting] = []
         next_start, failure = 0.0, OSError("the name has no address")
         try:

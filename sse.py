@@ -21,7 +21,6 @@ import os
 import re
 import sys
 import time
-from collections import namedtuple
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -35,6 +34,7 @@ from collections.abc import (
 from functools import cache, partial
 from itertools import chain, starmap
 from operator import attrgetter
+from types import SimpleNamespace
 
 TYPE_CHECKING = False  # to import typing would take half as long as to import all of this
 if TYPE_CHECKING:
@@ -1075,11 +1075,10 @@ _NO_DROPS = set(
 # class that it also has for a status.
 _DROPS_AFTER_ALL = {"aiohttp.ClientHttpProxyError", "aiohttp.HttpProcessingError"}
 
-_Facts = namedtuple("_Facts", "status_code reason headers url route")
 _LIBRARIES = "requests, niquests, httpx, httpx2, urllib3, aiohttp, http.client or httpclient"
 
 
-def _facts(response: Any) -> _Facts:
+def _facts(response: Any) -> SimpleNamespace:
     """What an answer of any library says before its body, in the words of most of them; the
     headers have `items()`. `TypeError` if it is no answer.
     """
@@ -1094,7 +1093,9 @@ def _facts(response: Any) -> _Facts:
     url = getattr(response, "url", None) or ""  # none in http.client
     route = getattr(response, "route", "")  # httpclient's, who tells of redirects and a proxy
     route = route if isinstance(route, str) else ""
-    return _Facts(status, str(reason), response.headers, str(url), route)
+    return SimpleNamespace(
+        status_code=status, reason=str(reason), headers=response.headers, url=str(url), route=route
+    )
 
 
 def _body_read_before(response: Any) -> list[bytes]:
@@ -1320,17 +1321,17 @@ def _limit_reads(response: Any, seconds: float | None) -> None:
             sock.settimeout(seconds)
 
 
-def _refusal(facts: _Facts, content_type: str | None) -> Callable[..., SSEError] | None:
+def _refusal(facts: Any, content_type: str | None) -> Callable[..., SSEError] | None:
     """What makes the error, given `body=`, for an answer that is no stream; `None` for a stream."""
-    status, reason, headers, url, route = facts
-    told = {"reason": reason, "headers": headers}
-    if not 200 <= status < 300:
-        return partial(SSEHTTPError, status, url, route=route, **told)
-    kinds = _header(headers, "content-type")
+    status, kinds = facts.status_code, _header(facts.headers, "content-type")
     wanted = content_type and content_type.partition(";")[0].strip().lower()
-    if status == 204 or wanted in (None, _media_type(kinds)):
+    ok = 200 <= status < 300
+    if status == 204 or (ok and wanted in (None, _media_type(kinds))):
         return None
-    return partial(SSEContentTypeError, ", ".join(kinds), url, status_code=status, **told)
+    told = {"reason": facts.reason, "headers": facts.headers}
+    if not ok:
+        return partial(SSEHTTPError, status, facts.url, route=facts.route, **told)
+    return partial(SSEContentTypeError, ", ".join(kinds), facts.url, status_code=status, **told)
 
 
 def _chain(error: BaseException, context: bool = False) -> list[BaseException]:
@@ -1461,31 +1462,32 @@ _FOREIGN_OPTIONS = {
 
 
 class _Options:
-    """The options of a client, checked; they make its requests."""
+    """The options of a client, checked, as attributes; they make its requests.
 
-    names = (
-        "url headers timeout idle_timeout retry_interval max_retries verify last_event_id method "
-        "params json content reconnect until retry_on_status backoff max_retry_interval "
-        "max_event_size content_type follow_redirects proxy uds on_open on_error on_comment "
-        "transport"
-    ).split()
-    __slots__ = (*names, "whole_url")  # the last: `url` for messages
+    Those that were not given are attributes of the class, and need no check.
+    """
+
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __init__(self, given: dict[str, Any]) -> None:
-        for name in _CHECKS:
-            _check_option(name, given[name])
-        if given["json"] is not None and given["content"] is not None:
-            raise TypeError("json or content, not both")
-        content, method = given["content"], given["method"]
-        if given["json"] is not None:
+        for name, value in given.items():
+            if value is not _DEFAULTS[name]:
+                if name in _CHECKS:
+                    _check_option(name, value)
+                elif name in ("headers", "params") and not callable(value):
+                    value = _pairs(name, value)  # an iterator would be empty at the second attempt
+                setattr(self, name, value)
+        content = self.content
+        if self.json is not None:
             from json import dumps
 
+            if content is not None:
+                raise TypeError("json or content, not both")
             try:  # in ASCII, because what json.loads() has returned may hold half of an emoji
-                content = dumps(given["json"], allow_nan=False, separators=(",", ":"))
+                content = dumps(self.json, allow_nan=False, separators=(",", ":"))
             except (TypeError, ValueError, RecursionError) as error:
                 raise TypeError(f"json= cannot be encoded: {error}") from None
         if isinstance(content, str):
@@ -1494,17 +1496,12 @@ class _Options:
             if not isinstance(content, (bytes, bytearray, memoryview)):
                 raise TypeError(f"content is bytes or str, not {type(content).__name__}; or json=")
             content = bytes(content)
-        if method is None:
-            method = "GET" if content is None else "POST"
-        again = given["reconnect"]
-        for name in ("headers", "params"):  # an iterator would be empty at the second attempt
-            if given[name] is not None and not callable(given[name]):
-                given[name] = _pairs(name, given[name])
-        for name in self.names:
-            setattr(self, name, given[name])
-        self.whole_url = _whole(self.url.strip(" "), self.transport)
-        self.content, self.method = content, method.upper()
-        self.reconnect = self.method == "GET" if again is None else bool(again)
+        method = ("GET" if content is None else "POST") if self.method is None else self.method
+        self.content: Any = content
+        self.method: Any = method.upper()
+        self.reconnect: Any = self.method == "GET" if self.reconnect is None else self.reconnect
+        self.url: Any = self.url.strip(" ")
+        self.whole_url = _whole(self.url, self.transport)  # for messages
 
     def request(
         self, last_event_id: str, headers: Any, params: Any
@@ -1526,7 +1523,7 @@ class _Options:
                 merged = [line for line in merged if line[0].lower() != "last-event-id"]
                 utf8 = last_event_id.encode().decode("latin-1")
                 merged.append(("Last-Event-ID", utf8))
-        url = self.url.strip(" ")
+        url = self.url
         if params:
             from urllib.parse import urlencode
 
@@ -1718,18 +1715,22 @@ def _header(headers: Any, name: str) -> list[str]:
     return [value for key, value in headers.items() if key.lower() == name]
 
 
-_MEDIA_TYPE = re.compile(
-    r"[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+/[!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*(?:;|\Z)"
+_TOKEN = (  # RFC 9110, 5.6.2
+    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
 
 def _media_type(values: list[str]) -> str:
     """The essence of the last valid media type (Fetch, "extract a MIME type")."""
-    found = ""
-    for value in re.findall(r'(?:[^",]|"(?:[^"\\]|\\.)*"?)+', ",".join(values)):
-        match = _MEDIA_TYPE.match(value)
-        if match is not None and match[1] != "*/*":
-            found = match[1].lower()
+    found, joined = "", ",".join(values)
+    items = joined.split(",")
+    if '"' in joined:  # which may quote a comma
+        items = re.findall(r'(?:[^",]|"(?:[^"\\]|\\.)*"?)+', joined)
+    for item in items:
+        essence = item.partition(";")[0].strip(" \t")
+        type, _, subtype = essence.partition("/")
+        if type and subtype and not f"{type}{subtype}".strip(_TOKEN) and essence != "*/*":
+            found = essence.lower()
     return found
 
 
@@ -2213,6 +2214,7 @@ class _Client(Generic[_Made, _Transport]):
         transport: _Transport | None = None,
     ) -> None:
         given = locals()
+        del given["self"]
         self._attempt: _Attempt | None = None  # the connection, until it is given back
         self._closed = False  # only ever set, by whichever thread
         options = self._options = _Options(given)
@@ -2245,13 +2247,13 @@ class _Client(Generic[_Made, _Transport]):
     if not TYPE_CHECKING:  # checkers know from __init__ which options there are
 
         def __new__(cls, *arguments: Any, **options: Any) -> Any:
-            unknown = set(options) - set(_Options.names)
+            unknown = options.keys() - _DEFAULTS.keys()
             if unknown and cls.__init__ is _Client.__init__:  # a class derived may have its own
                 from difflib import get_close_matches
 
                 name = min(unknown)
                 hint = _FOREIGN_OPTIONS.get(name) or ", ".join(
-                    f"{known}=" for known in get_close_matches(name, _Options.names, 1)
+                    f"{known}=" for known in get_close_matches(name, _DEFAULTS, 1)
                 )
                 text = f"there is no option {name!r}" + (f"; instead: {hint}" if hint else "")
                 raise TypeError(text)
@@ -2489,10 +2491,10 @@ class _Client(Generic[_Made, _Transport]):
 
     async def _open(self, attempt: _Attempt) -> Any:
         options, timeout, begun = self._options, self._options.timeout, time.monotonic()
-        headers, params = await self._made(options.headers), await self._made(options.params)
         made = callable(options.headers) or callable(options.params)
         request, self._request = self._request, None
         if request is None or made or self.last_event_id != options.last_event_id:
+            headers, params = await self._made(options.headers), await self._made(options.params)
             request = self._send(options.request(self.last_event_id, headers, params))
         if made and timeout is not None:
             timeout = max(0.001, timeout - (time.monotonic() - begun))
@@ -2550,6 +2552,11 @@ class _Client(Generic[_Made, _Transport]):
         failure.unfinished, failure.__cause__ = unfinished, error
         failure._missed = error is None and options.until is not None
         return failure
+
+
+_DEFAULTS = {"url": "", **(_Client.__init__.__kwdefaults__ or {})}  # of all options
+for _name in _DEFAULTS:
+    setattr(_Options, _name, _DEFAULTS[_name])
 
 
 class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
