@@ -40,7 +40,7 @@ from functools import partial
 from itertools import starmap
 from math import inf
 from operator import methodcaller
-from time import get_clock_info, monotonic, sleep
+from time import get_clock_info, monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -1355,18 +1355,20 @@ def _shut_down(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
-def _poll(sock: socket.socket, events: int, seconds: float) -> int:
-    """Wait for `events`; which of them there are, or others that the next call will tell. Unlike
-    what `selectors` offers, this needs no descriptor, and lets out whatever a handler raises.
+def _poll(socks: list[socket.socket], events: int, seconds: float) -> int:
+    """Wait for `events` of one of the sockets; which of them there are, or others that the next
+    call will tell. Unlike what `selectors` offers, this needs no descriptor, and lets out whatever
+    a handler raises.
     """
+    limit = None if seconds == inf else max(0.0, seconds)
     if hasattr(select, "poll"):  # neither on Windows nor with eventlet
         poller = select.poll()
-        poller.register(sock, events)
-        ready = poller.poll(None if seconds == inf else max(0.0, seconds) * 1000)
+        for sock in socks:
+            poller.register(sock, events)
+        ready = poller.poll(limit and limit * 1000)
         return ready[0][1] if ready else 0
-    reading, writing = [sock] * bool(events & _IN), [sock] * bool(events & _OUT)
-    limit = None if seconds == inf else max(0.0, seconds)
-    readable, writable, failed = select.select(reading, writing, [sock], limit)
+    reading, writing = (socks if events & kind else [] for kind in (_IN, _OUT))
+    readable, writable, failed = select.select(reading, writing, socks, limit)
     return _IN * bool(readable) | _OUT * bool(writable or failed)
 
 
@@ -1409,7 +1411,7 @@ class _Connecting:
                 return False  # the backlog is full, and nothing tells when it is not
             self.begun = True
         if not error or error in _CONNECTING:
-            if not _poll(self.sock, _OUT, 0.0):
+            if not _poll([self.sock], _OUT, 0.0):
                 return False  # on this machine a connection is there at once
             error = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
@@ -1417,6 +1419,41 @@ class _Connecting:
         if internet:
             _tune(self.sock)
         return True
+
+
+async def _first_connected(wire: Any, addresses: list[Any]) -> socket.socket:
+    """The socket that connects first. Another address is tried when all those before it have
+    failed, or the last one has had its head start (RFC 8305, 5).
+    """
+    nth = {address[0]: itertools.count() for address in addresses}
+    waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # in turns (4)
+    running: list[_Connecting] = []
+    over, until, failure = False, inf, OSError("the name has no address")
+    try:
+        while waiting or running:
+            attempt = None
+            try:
+                if waiting and (over or not running):
+                    until = wire.now() + _HEAD_START
+                    running.append(_Connecting(waiting.pop(0)))
+                for attempt in running:
+                    if attempt.step():
+                        running.remove(attempt)
+                        return attempt.sock
+            except OSError as error:
+                if not _lost(error):
+                    raise
+                failure = error
+                if attempt is not None:
+                    running.remove(attempt)
+                    wire.drop(attempt.sock)
+            else:
+                over = not await wire.further(running, until if waiting else inf)
+        raise failure
+    finally:
+        del failure  # its traceback refers to this frame
+        for attempt in running:
+            wire.drop(attempt.sock)
 
 
 class _BlockingWire:
@@ -1452,13 +1489,7 @@ class _BlockingWire:
     async def connect(self, host: str, port: int, uds: str | None) -> None:
         addresses = _known_addresses(host, port, uds)
         addresses = addresses or socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        for left in range(len(addresses), 0, -1):
-            try:
-                return self._call(self._dial, addresses[-left], left)
-            except OSError as error:
-                if left == 1 or self.closed or _from_handler(error):
-                    raise
-                self._close()
+        self._call(self._dial, addresses)
 
     def _call(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Run what uses the socket. `closed` is asked for when `_inside` is set, and `interrupt`
@@ -1481,41 +1512,47 @@ class _BlockingWire:
             raise _Closed
         return result
 
-    def _dial(self, address: Any, left: int) -> None:
-        """Connect, in an equal part of the time that is left for this address and those after."""
-        until = inf if self.expires is None else self.expires
-        until -= (until - monotonic()) * (left - 1) / left if until < inf else 0
-        connecting = _Connecting(address)
-        sock = self._sock = connecting.sock
-        while not connecting.step() and not self.closed:
-            if connecting.begun:
-                self._wait(sock, _OUT, until)
-            elif monotonic() < until:
-                sleep(_SHORT)
-            else:
-                raise _too_late(self)
+    def _dial(self, addresses: list[Any]) -> None:
+        sock = self._sock = _run(_first_connected, self, addresses)
         self._receive = map(self._arrived.append, iter(partial(sock.recv, _READ), None))
 
-    def _limit(self) -> float:
-        """The moment until which to wait for something to receive."""
-        if self.expires is not None:
-            return self.expires
-        return inf if self.idle is None else monotonic() + self.idle
+    def now(self) -> float:
+        return monotonic()
 
-    def _wait(self, sock: socket.socket, events: int, until: float) -> int:
-        """Wait for one of `events`; those there are, 0 if the wire was ended meanwhile.
+    async def further(self, running: list[_Connecting], until: float) -> bool:
+        """Wait until one of the sockets may have got further; `False` if `until` came first."""
+        self._sock = running[-1].sock  # to shut down one of them wakes who waits for any
+        if self.closed:
+            raise _Closed
+        socks = [attempt.sock for attempt in running if attempt.begun]
+        most = until - monotonic() if socks else _SHORT
+        return self._wait(socks, _OUT, most) != 0 or not socks
 
-        When the time is over, the socket is looked at once more: a process may have been stopped
+    def drop(self, sock: socket.socket) -> None:
+        with self._lock:
+            sock.close()
+
+    def _wait(self, socks: list[socket.socket], events: int, most: float = inf) -> int:
+        """Wait for one of `events`, at most so many seconds; those there are, 0 if there are none
+        or the wire was ended meanwhile.
+
+        When the time is over, the sockets are looked at once more: a process may have been stopped
         for longer than that. What was waited counts though the clock stands still, as it does in
         tests that freeze it.
         """
-        left = until - monotonic()
+        now = monotonic()
+        limit = inf if self.idle is None else now + self.idle
+        limit = limit if self.expires is None else self.expires
+        until = min(limit, now + most)
+        left = until - now
         while True:
             pause = left if _WAKES else min(left, _SLICE)
-            ready = _poll(sock, events, pause)
+            ready = _poll(socks, events, pause)
             if ready or self.closed or self._stopped:
                 return ready
             if left <= 0:
+                if until < limit:
+                    return 0
                 raise _too_late(self)
             left = min(until - monotonic(), left - pause)
 
@@ -1540,7 +1577,7 @@ class _BlockingWire:
                     sent = sock.send(self._unsent, getattr(socket, "MSG_DONTWAIT", 0))
                     self._unsent = self._unsent[sent:]
                 if self._unsent:
-                    ready = self._wait(sock, _IN | _OUT, self._limit())
+                    ready = self._wait([sock], _IN | _OUT)
             return
         self._unsent = memoryview(b"")  # what was answered before can still be received
 
@@ -1577,8 +1614,7 @@ class _BlockingWire:
             self._push()
         if self._quick is None and self.expires is None:
             self._quick = self._make_quick(sock)
-        until = self._limit()
-        while self._wait(sock, _IN, until):
+        while self._wait([sock], _IN):
             with _Borne(BlockingIOError):  # the system thought better of it
                 next(self._receive)
                 return self._arrived[0]
@@ -1613,8 +1649,7 @@ class _BlockingWire:
 
     def _close(self) -> None:
         if self._sock is not None:
-            with self._lock:
-                self._sock.close()
+            self.drop(self._sock)
 
     async def release(self) -> None:
         self._inside = False  # so it is; what a handler raises may have kept it from being noted
@@ -1751,7 +1786,7 @@ class _AsyncWire:
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
         addresses = _known_addresses(host, port, uds) or await self._resolve(host, port)
-        sock = await self._dial(addresses)
+        sock = await _first_connected(self, addresses)
         try:
             await self._loop.create_connection(lambda: self, sock=sock)  # type: ignore[type-var]
         except BaseException:
@@ -1775,42 +1810,13 @@ class _AsyncWire:
             if not looking.cancel() and not looking.cancelled():
                 looking.exception()  # has been seen
 
-    async def _dial(self, addresses: list[Any]) -> socket.socket:
-        """The socket that connects first. Another address is tried when all those before it have
-        failed, or the last one has had its head start (RFC 8305, 5).
-        """
-        nth = {address[0]: itertools.count() for address in addresses}
-        waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # in turns (4)
-        running: list[_Connecting] = []
-        next_start, failure = 0.0, OSError("the name has no address")
-        try:
-            while waiting or running:
-                attempt = None
-                try:
-                    if waiting and (not running or self._loop.time() >= next_start):
-                        next_start = self._loop.time() + _HEAD_START
-                        running.append(_Connecting(waiting.pop(0)))
-                    for attempt in running:
-                        if attempt.step():
-                            running.remove(attempt)
-                            return attempt.sock
-                except OSError as error:
-                    if not _lost(error):
-                        raise
-                    failure = error
-                    if attempt is not None:
-                        running.remove(attempt)
-                        attempt.sock.close()
-                else:
-                    await self._step_due(running, next_start if waiting else inf)
-            raise failure
-        finally:
-            del failure  # its traceback refers to this frame
-            for attempt in running:
-                attempt.sock.close()
+    drop = staticmethod(socket.socket.close)
 
-    async def _step_due(self, running: list[_Connecting], until: float) -> None:
-        """Wait until one of the sockets may have got further, or until then."""
+    def now(self) -> float:
+        return self._loop.time()
+
+    async def further(self, running: list[_Connecting], until: float) -> bool:
+        """As in the other wire."""
         loop, watched, timer = self._loop, [], None
         try:
             for attempt in running:
@@ -1820,11 +1826,11 @@ class _AsyncWire:
                         watched.append(attempt.sock.fileno())
                 except NotImplementedError:  # Windows' default loop: look from time to time
                     pass
-            if len(watched) < len(running):
-                until = min(until, loop.time() + _SHORT)
-            if until < inf:
-                timer = loop.call_at(until, self._wakeup.soon)
+            look = until if len(watched) == len(running) else min(until, loop.time() + _SHORT)
+            if look < inf:
+                timer = loop.call_at(look, self._wakeup.soon)
             await self._woken()
+            return loop.time() + _TICK < until
         finally:
             if timer is not None:
                 timer.cancel()
