@@ -1228,7 +1228,7 @@ class _TLS:
         if pieces:
             return b"".join(pieces)
         if isinstance(self._end, HTTPClientError):
-            raise _told(self)
+            raise _end_of(self)
         return self._end
 
     async def send(self, data: bytes) -> None:
@@ -1255,12 +1255,6 @@ class _TLS:
 
 # --- the two wires: connect, send, receive, end ------------------------------------------------
 
-# Both offer: `expires`, a moment on the wire's clock that bounds all calls together; `idle`, the
-# seconds of silence that end a receive when there is no such moment; `connect`, `send`, `recv`;
-# `stop()`: receive no more than has arrived; `interrupt()`: abort, who is inside a call gets
-# `_Closed`; `release()`: the same, and await that the socket is closed; `whole`: is nothing lost
-# if the last call was interrupted? In a forked child these close the descriptor and do no more.
-#
 # Three things are never mistaken for each other. What was *lost* leaves a wire as the system's
 # `OSError`, or as `RequestTimeout`, which is never the system's own ETIMEDOUT. What was *ended by
 # us* is `_Closed`. What *interrupts the caller*, raised by a signal handler or a cancellation,
@@ -1331,17 +1325,11 @@ class _Borne:
         return isinstance(error, self._kinds) and _lost(error)
 
 
-def _told(receiver: Any) -> BaseException:
-    """The error that is its end, once: the error's traceback will refer to it."""
+def _end_of(receiver: Any) -> BaseException:
+    """The error that ended it; it forgets the error, whose traceback will refer to it."""
     error: BaseException
     error, receiver._end = receiver._end, None
     return error
-
-
-def _too_late(wire: Any) -> RequestTimeout:
-    if wire.expires is None:
-        return RequestTimeout(f"silence for idle_timeout={wire.idle:g} seconds")
-    return RequestTimeout("no answer in time (timeout)")
 
 
 def _tune(sock: socket.socket) -> None:
@@ -1370,6 +1358,41 @@ def _poll(socks: list[socket.socket], events: int, seconds: float) -> int:
     reading, writing = (socks if events & kind else [] for kind in (_IN, _OUT))
     readable, writable, failed = select.select(reading, writing, socks, limit)
     return _IN * bool(readable) | _OUT * bool(writable or failed)
+
+
+class _Wire:
+    """What carries bytes to a server and back: a socket, asyncio, or an application in-process.
+
+    `recv` gives what arrives next, `b""` at the end, which it waits for. Calls from outside:
+    `stop()`, receive no more than has arrived; `interrupt()`, abort, who is inside a call gets
+    `_Closed`; `release()`, the same, and await that all is given back. In a forked child these
+    close the descriptor and do no more. `end()`: the body is complete. `whole`: is nothing lost,
+    neither received nor to be sent, if the last call was interrupted?
+    """
+
+    __slots__ = ("closed", "expires", "idle")
+
+    def __init__(self, expires: float | None) -> None:
+        self.expires = expires  # a moment on the wire's clock that bounds all calls together
+        self.idle: float | None = None  # if there is none, seconds of silence that end a `recv`
+        self.closed = False  # ended by us
+
+    def too_late(self) -> RequestTimeout:
+        if self.expires is None:
+            return RequestTimeout(f"silence for idle_timeout={self.idle:g} seconds")
+        return RequestTimeout("no answer in time (timeout)")
+
+    def interrupt(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        self.interrupt()  # an application has nothing that nobody has asked for
+
+    async def release(self) -> None:
+        self.interrupt()
+
+    async def end(self) -> None:
+        self.interrupt()
 
 
 class _Closed(ConnectError):
@@ -1456,7 +1479,7 @@ async def _first_connected(wire: Any, addresses: list[Any]) -> socket.socket:
             wire.drop(attempt.sock)
 
 
-class _BlockingWire:
+class _BlockingWire(_Wire):
     """A socket for one thread, which any other thread or a signal handler may end.
 
     A descriptor closed under a reader leaves the reader blocked, and may be another's by then. So
@@ -1465,9 +1488,7 @@ class _BlockingWire:
     """
 
     def __init__(self, expires: float | None) -> None:
-        self.expires = expires  # monotonic
-        self.idle: float | None = None
-        self.closed = False  # ended by us
+        super().__init__(expires)
         self._stopped = False
         self._inside = False
         self._process = os.getpid()  # in a forked child the connection is the parent's
@@ -1483,7 +1504,6 @@ class _BlockingWire:
 
     @property
     def whole(self) -> bool:
-        """Nothing was received that is not handed over yet, and nothing is to be sent."""
         return not (any(self._arrived) or self._unsent)
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
@@ -1516,7 +1536,8 @@ class _BlockingWire:
         sock = self._sock = _run(_first_connected, self, addresses)
         self._receive = map(self._arrived.append, iter(partial(sock.recv, _READ), None))
 
-    def now(self) -> float:
+    @staticmethod
+    def now() -> float:
         return monotonic()
 
     async def further(self, running: list[_Connecting], until: float) -> bool:
@@ -1553,7 +1574,7 @@ class _BlockingWire:
             if left <= 0:
                 if until < limit:
                     return 0
-                raise _too_late(self)
+                raise self.too_late()
             left = min(until - monotonic(), left - pause)
 
     async def send(self, data: bytes) -> None:
@@ -1724,7 +1745,7 @@ class _Wakeup:
 _abandoned: list[Any] = []  # transports that must not be finalized
 
 
-class _AsyncWire:
+class _AsyncWire(_Wire):
     """A connection on asyncio, for one task, which others may end. It is its own protocol, without
     the base class, so that asyncio is not loaded for the sake of it.
 
@@ -1734,18 +1755,16 @@ class _AsyncWire:
 
     __slots__ = (
         "_buffer", "_end", "_loop", "_process", "_sock", "_timer", "_transport", "_until",
-        "_wakeup", "closed", "expires", "idle", "whole",
+        "_wakeup", "whole",
     )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
         from asyncio import get_running_loop
 
+        super().__init__(expires)
         self._loop = get_running_loop()
         self._process = os.getpid()
         self._wakeup = _Wakeup(self._loop)
-        self.expires = expires  # by the loop's clock
-        self.idle: float | None = None
-        self.closed = False  # ended by us
         self.whole = True
         self._sock: socket.socket | None = None
         self._transport: Any = None
@@ -1812,8 +1831,11 @@ class _AsyncWire:
 
     drop = staticmethod(socket.socket.close)
 
-    def now(self) -> float:
-        return self._loop.time()
+    @staticmethod
+    def now() -> float:
+        from asyncio import get_running_loop
+
+        return get_running_loop().time()
 
     async def further(self, running: list[_Connecting], until: float) -> bool:
         """As in the other wire."""
@@ -1834,7 +1856,7 @@ class _AsyncWire:
         finally:
             if timer is not None:
                 timer.cancel()
-            for descriptor in watched if not self._left() else ():
+            for descriptor in watched if not self._orphaned() else ():
                 loop.remove_writer(descriptor)
 
     async def send(self, data: bytes) -> None:
@@ -1878,7 +1900,7 @@ class _AsyncWire:
     def _raise_end(self) -> None:
         if isinstance(self._end, BaseException):
             self.interrupt()
-            raise _told(self)
+            raise _end_of(self)
         if self.closed:
             raise _Closed
 
@@ -1891,18 +1913,18 @@ class _AsyncWire:
         elif not again:  # the process may have been stopped: let the loop look once more
             self._timer = self._loop.call_later(2 * _TICK, self._tick, True)
         else:
-            self._end = _too_late(self)
+            self._end = self.too_late()
             self.interrupt()
 
     def stop(self) -> None:
-        if self._left() or self._sock is None:
+        if self._orphaned() or self._sock is None:
             return
         if _WAKES:
             _shut_down(self._sock)
         else:  # when the loop has looked at the socket once more
             self._loop.call_later(2 * _TICK, self.eof_received)
 
-    def _left(self) -> bool:
+    def _orphaned(self) -> bool:
         """Is this another process than the loop's, or is the loop closed? In a forked child the
         selector is the parent's too: what it forgets here, the parent never hears of again.
         """
@@ -1910,7 +1932,9 @@ class _AsyncWire:
 
     def interrupt(self) -> None:
         self.closed, self._buffer = True, b""
-        if self._left():  # nobody is there to close the socket, and the transport would warn of it
+        if (
+            self._orphaned()
+        ):  # nobody is there to close the socket, and the transport would warn of it
             if self._sock is not None and self._sock.fileno() >= 0:
                 socket.close(self._sock.detach())  # whatever else refers to the socket
             if hasattr(self._transport, "_sock"):
@@ -1929,18 +1953,15 @@ class _AsyncWire:
 
     async def release(self) -> None:
         self.interrupt()
-        if not self._left():
-            await _pause()  # the transport closes its socket in the loop's next turn
+        if not self._orphaned():
+            await _Turn()  # the transport closes its socket in the loop's next turn
 
 
 class _Turn:
+    """To be awaited: one turn of the loop, as `asyncio.sleep(0)`, without asyncio."""
+
     def __await__(self) -> Generator[None, None, None]:
         yield
-
-
-async def _pause() -> None:
-    """One turn of the loop: `asyncio.sleep(0)` without asyncio."""
-    await _Turn()
 
 
 # --- responses ----------------------------------------------------------------------------------
@@ -2194,7 +2215,7 @@ class Exchange:
     signal handler raises comes out as it is.
     """
 
-    _new_wire: Callable[..., Any] = _BlockingWire
+    _new_wire: Any = _BlockingWire
     _new_response: Callable[..., Any] = Response
     _turn: Callable[..., Any] | None = None
     via = ""  # the proxy whose answer this is
@@ -2217,14 +2238,11 @@ class Exchange:
         self._parser: Any = None  # of the answer, once its head is there
         self._interrupted = False
 
-    def _now(self) -> float:
-        return monotonic()
-
     async def open(self, request: Request, timeout: float | None = None) -> Any:
         """Send, wait for the head of the answer, `timeout` seconds in all, return the response. An
         error closes all.
         """
-        expires = None if timeout is None else self._now() + timeout
+        expires = None if timeout is None else self._new_wire.now() + timeout
         most, confined = self._max_redirects, self._uds is not None or self._application is not None
         try:
             while True:
@@ -2298,10 +2316,7 @@ class Exchange:
             raise BodyError(f"the connection was lost: {_reason(error)}") from error
         if data:
             return data  # type: ignore[no-any-return]
-        if self._application is None:
-            self._wire.interrupt()
-        else:
-            await self._wire.end()  # which may raise what the application does after its answer
+        await self._wire.end()  # which may raise what an application does after its answer
         return b""
 
     def read_now(self) -> bytes | None:
@@ -2327,7 +2342,7 @@ class Exchange:
         if each:
             self._wire.idle = seconds
         else:
-            self._wire.expires = None if seconds is None else self._now() + seconds
+            self._wire.expires = None if seconds is None else self._new_wire.now() + seconds
 
     def stop(self) -> None:
         """Let reads end after what has arrived; before the answer's head, as `interrupt`."""
@@ -2355,12 +2370,7 @@ class AsyncExchange(Exchange):
     signal handlers.
     """
 
-    _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, staticmethod(_pause)
-
-    def _now(self) -> float:
-        from asyncio import get_running_loop
-
-        return get_running_loop().time()
+    _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, _Turn
 
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
         wire = self._wire
@@ -2502,9 +2512,6 @@ async def async_post(url: str, **options: Unpack[_Options]) -> AsyncResponse:
 
 # --- web applications called in-process ----------------------------------------------------------
 
-# They take the place of a wire: the same words (`expires`, `idle`, `closed`, `whole`, `recv`,
-# `stop`, `interrupt`, `release`), and `end()`, for an application goes on after its answer.
-
 _GRACE = 0.5  # seconds to return after the answer, when the client has gone, when cancelled
 _FINAL_STATUS = r"[2-9][0-9][0-9](?: [\t -~\x80-\xff]*)?"
 
@@ -2566,13 +2573,12 @@ class WSGITransport:
         return _run(exchange.open, request, timeout)  # type: ignore[no-any-return]
 
 
-class _WSGIWire:
+class _WSGIWire(_Wire):
     """A call of the application, which runs when something is to be received."""
 
     def __init__(self, app: Callable[..., Any], request: Request, expires: float | None) -> None:
-        self.expires = expires
-        self.idle: float | None = None  # an application that computes cannot be interrupted
-        self.closed = self._started = self._sent = self._inside = False
+        super().__init__(expires)
+        self._started = self._sent = self._inside = False
         self.whole = True  # what came out of an application leaves nothing of it to go on with
         self._ready: list[bytes] = []  # the head, and what is written, go before the next piece
         self._pieces: Iterator[bytes] = filter(None, self._call(app, request))
@@ -2632,7 +2638,7 @@ class _WSGIWire:
         if self.closed:
             raise _Closed
         if self.expires is not None and monotonic() > self.expires:
-            raise _too_late(self)
+            raise self.too_late()
         if not self._started:
             raise RuntimeError("the application did not call start_response")
         self._sent = True
@@ -2648,13 +2654,6 @@ class _WSGIWire:
         self.closed = True
         if not self._inside:
             self._close()
-
-    stop = interrupt  # nothing arrives that nobody has asked for
-
-    async def release(self) -> None:
-        self.interrupt()
-
-    end = release
 
 
 class ASGITransport:
@@ -2745,7 +2744,7 @@ class ASGITransport:
 _running: set[Any] = set()  # the loop does not hold tasks
 
 
-class _ASGIWire:
+class _ASGIWire(_Wire):
     """A running application: what it receives first and last, and what it has sent, each message
     until it is taken.
     """
@@ -2758,9 +2757,7 @@ class _ASGIWire:
     ) -> None:  # fmt: skip
         import asyncio
 
-        self.expires = expires  # by the loop's clock
-        self.idle: float | None = None
-        self.closed = False
+        super().__init__(expires)
         self.untouched = True  # it has neither asked for anything nor sent anything
         self.gone = asyncio.Event()  # the client
         self._first, self._last = first, last
@@ -2802,7 +2799,7 @@ class _ASGIWire:
                 raise TypeError(f"the application's body is {type(body).__name__}, not bytes")
             self._answered = self._answered or not message.get("more_body")
         if self._over:
-            await _pause()
+            await _Turn()
         else:
             self._messages.put_nowait(message)
             await self._messages.join()
@@ -2834,7 +2831,7 @@ class _ASGIWire:
         return message
 
     def _expire(self) -> None:
-        self._error = _too_late(self)
+        self._error = self.too_late()
         self.interrupt()
 
     def error(self) -> BaseException | None:
@@ -2883,8 +2880,6 @@ class _ASGIWire:
             timer = loop.call_later(_GRACE, self._cancel)
             task.add_done_callback(lambda _: timer.cancel())
             task.add_done_callback(lambda _: self.error())
-
-    stop = interrupt  # nothing arrives that nobody has asked for
 
     def _cancel(self) -> None:
         if not self._cancelled:  # a second one would break off what it does because of the first
