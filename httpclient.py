@@ -196,12 +196,19 @@ _HEXADECIMAL = "0123456789ABCDEFabcdef"
 _NAME = "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # of a host
 _TOKEN = _NAME + "!#$%&'*+^`|~"  # RFC 9110, 5.6.2
 _UNCARRIED = "has control characters or some beyond Latin-1"
-_CONTROL = r"[\x00-\x1f\x7f]"
+_CONTROL = r"\x00-\x1f\x7f"
 _URL = re.compile(
-    r"(?i:(https?))://(?:([^/?#\\]*)@)?"  # scheme, user-info
-    r"(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?"  # host, port
-    r"([/?][^#]*)?(?:#.*)?"  # path and query
+    rf"(?i:(https?))://(?:([^/?#\\{_CONTROL}]*)@)?"  # scheme, user-info
+    rf"(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@{_CONTROL}]+)?\]|[^\[\]:/?#@\\{_CONTROL}]+)"  # host
+    rf"(?::([0-9]*))?([/?][^#{_CONTROL}]*)?(?:#[^{_CONTROL}]*)?"  # port, path and query
 )
+_NO_URLS = (  # how a text begins that is none, the first that fits, and what to say of it
+    (rf"(?s:.*)[{_CONTROL}]", "the URL has control characters"),
+    ("(?i)(?!https?://)", "the URL does not begin with http:// or https://"),
+    ("[^:]*://([^/?#]*@)?[0-9A-Fa-f]*:[0-9A-Fa-f]*:[^/?#@]*([/?#]|$)",
+     "the URL has an IPv6 address without brackets"),
+    ("", "not a URL of the form http(s)://host[:port][/path][?query]"),
+)  # fmt: skip
 _ENCODED = _NAME + "%~!#$&'()*+,/:;=?@[]"  # reserved, unreserved (RFC 3986, 2.2, 2.3), and "%"
 # Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -239,17 +246,9 @@ class URL:
         if not isinstance(text, str):
             raise TypeError(f"a URL is a string, not {type(text).__name__}")
         text = text.strip(" ")
-        control = not text.isprintable() and re.search(_CONTROL, text)
-        match = None if control else _URL.fullmatch(text)
+        match = _URL.fullmatch(text)
         if match is None:
-            address = "(?i)https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)"
-            why = "not a URL of the form http(s)://host[:port][/path][?query]"
-            if control:
-                why = "the URL has control characters"
-            elif not re.match("(?i)https?://", text):
-                why = "the URL does not begin with http:// or https://"
-            elif re.match(address, text):
-                why = "the URL has an IPv6 address without brackets"
+            why = next(why for beginning, why in _NO_URLS if re.match(beginning, text))
             # A name and a password may stand before any @, wherever the rest of it is misplaced.
             given = "" if "@" in text else _shown(re.split("[?#]", text, maxsplit=1)[0])
             raise InvalidRequestError(f"{why}: '{given}'" if given else why)
@@ -516,16 +515,19 @@ class _Route:
         self.connected = False
 
     def says_enough(self, error: OSError) -> bool:
-        """Can an error before the answer be raised as it is? A proxy has to be named."""
-        if isinstance(error, BodyError):  # of TLS, before there is a body
-            return False
+        """Can an error before the answer be raised as it is? A proxy has to be named, a limit told
+        in seconds; and what is a `BodyError` of TLS is none before there is a body.
+        """
         unnamed = self.proxy is not None and type(error) in (ConnectError, ProtocolError)
-        return isinstance(error, HTTPClientError) and not unnamed
+        unclear = unnamed or isinstance(error, (BodyError, RequestTimeout))
+        return isinstance(error, HTTPClientError) and not unclear
 
-    def failed(self, error: OSError) -> ConnectError:
+    def failed(self, error: OSError, timeout: float | None) -> HTTPClientError:
         """What to raise else: the same whether a proxy was asked for http or https. One that does
         not speak HTTP is none, and to ask it again does not help.
         """
+        if isinstance(error, RequestTimeout):
+            return RequestTimeout(f"{self.name}: no answer within timeout={timeout} seconds")
         why = _reason(error)
         if self.connected and self.proxy is not None:
             return self._proxy_failed(f"failed: {why}", isinstance(error, ProtocolError))
@@ -639,17 +641,18 @@ class Headers(Mapping[str, str]):
     tells them apart.
     """
 
-    __slots__ = ("_lines", "_values")
+    __slots__ = ("_by_name", "_lines")
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         self._lines = tuple(lines)
-        self._values: dict[str, list[str]] | None = None  # by names in small letters, see __iter__
+        # By names in small letters: the first line's name, and all values. Made by `__iter__`.
+        self._by_name: dict[str, tuple[str, list[str]]] | None = None
 
     def get_list(self, name: str) -> list[str]:
         """The value of each line of this name, in any case; none is an empty list."""
         name = name.lower()
-        if self._values is not None:
-            return [*self._values.get(name, ())]
+        if self._by_name is not None:
+            return [*self._by_name.get(name, ("", ()))[1]]
         return [value for key, value in self._lines if key.lower() == name]
 
     def __getitem__(self, name: str) -> str:
@@ -660,13 +663,11 @@ class Headers(Mapping[str, str]):
 
     def __iter__(self) -> Iterator[str]:
         """Who iterates asks for each value next, as dict() does; so this prepares for it."""
-        names: dict[str, str] = {}
-        values: dict[str, list[str]] = {}
-        for key, value in self._lines:
-            names.setdefault(key.lower(), key)
-            values.setdefault(key.lower(), []).append(value)
-        self._values = values
-        return iter(names.values())
+        by_name: dict[str, tuple[str, list[str]]] = {}
+        for name, value in self._lines:
+            by_name.setdefault(name.lower(), (name, []))[1].append(value)
+        self._by_name = by_name
+        return iter([name for name, _ in by_name.values()])
 
     def __len__(self) -> int:
         return len({key.lower() for key, _ in self._lines})
@@ -1161,23 +1162,16 @@ class _TLS:
                 if not _lost(error):
                     raise
                 await self._flush()  # the alert that tells the server
-                name = self._object.server_hostname
-                if re.search("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE", str(error)):
-                    text = f"{name} does not speak TLS [is it http:// ?]"
-                    raise ProtocolError(text) from error
-                refused = "HANDSHAKE_FAILURE" in str(error)
-                hint = " [does it want a client certificate?]" if refused else ""
-                failed = ConnectError(f"TLS with {name} failed: {error.reason or error}{hint}")
-                raise self._uncertified(error) or failed from error
+                raise self._failure(error, shaking=True) from error
         await self._flush()
 
-    def _uncertified(self, error: ssl.SSLError) -> CertificateError | None:
-        """What to raise if it is about certificates: the server's; or ours, of which only alerts
-        tell (RFC 8446, 6.2), in TLS 1.3 after our handshake is over (4.4.2.4).
+    def _failure(self, error: ssl.SSLError, shaking: bool = False) -> HTTPClientError:
+        """What to raise for it. What is wrong with our certificate only alerts tell (RFC 8446,
+        6.2), in TLS 1.3 after our handshake is over (4.4.2.4).
         """
         import ssl
 
-        name = self._object.server_hostname
+        name, text, why = self._object.server_hostname, str(error), error.reason or error
         if isinstance(error, ssl.SSLCertVerificationError):
             why = error.verify_message
             if 18 <= error.verify_code <= 21:  # self-signed, or its issuer is not known
@@ -1186,10 +1180,15 @@ class _TLS:
                 why += " [Python 3.13 and later check strictly: have it made anew, or pass an "
                 why += "SSLContext with context.verify_flags &= ~ssl.VERIFY_X509_STRICT]"
             return CertificateError(f"the certificate of {name} was not accepted: {why}")
-        if re.search("ALERT.*(CERTIFICATE|UNKNOWN.CA)", str(error), re.IGNORECASE):
-            why = f"{error.reason or error} [verify= takes an SSLContext with load_cert_chain()]"
+        if re.search("ALERT.*(CERTIFICATE|UNKNOWN.CA)", text, re.IGNORECASE):
+            why = f"{why} [verify= takes an SSLContext with load_cert_chain()]"
             return CertificateError(f"{name} wants a client certificate that it accepts: {why}")
-        return None
+        if not shaking:
+            return BodyError(f"the connection was cut: {why}")
+        if re.search("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE", text):
+            return ProtocolError(f"{name} does not speak TLS [is it http:// ?]")
+        hint = " [does it want a client certificate?]" if "HANDSHAKE_FAILURE" in text else ""
+        return ConnectError(f"TLS with {name} failed: {why}{hint}")
 
     async def _flush(self) -> None:
         if self._outgoing.pending:
@@ -1222,8 +1221,7 @@ class _TLS:
             if isinstance(error, ssl.SSLZeroReturnError):
                 self._end = b""
             elif not isinstance(error, ssl.SSLWantReadError):  # which says: a record is incomplete
-                failed = BodyError(f"the connection was cut: {error.reason or error}")
-                self._end = self._uncertified(error) or failed
+                self._end = self._failure(error)
                 self._end.__cause__ = error
         if pieces:
             return b"".join(pieces)
@@ -1479,21 +1477,70 @@ async def _first_connected(wire: Any, addresses: list[Any]) -> socket.socket:
             wire.drop(attempt.sock)
 
 
-class _BlockingWire(_Wire):
-    """A socket for one thread, which any other thread or a signal handler may end.
+class _ThreadWire(_Wire):
+    """For one thread, and any other thread or a signal handler may end it: but what is used by a
+    thread is not closed under it, the thread does so on its way out. No coroutine here suspends.
+    """
 
-    A descriptor closed under a reader leaves the reader blocked, and may be another's by then. So
-    `interrupt` only shuts the socket down while a thread is inside a call; that thread closes it on
-    its way out. The coroutines never suspend.
+    def __init__(self, expires: float | None) -> None:
+        super().__init__(expires)
+        self._inside = False  # a call that may take long
+
+    @staticmethod
+    def now() -> float:
+        return monotonic()
+
+    def _call(self, function: Callable[..., _T], *arguments: Any) -> _T:
+        """`closed` is asked for when `_inside` is set, and `interrupt` does the reverse, so one of
+        the two sees what the other has done.
+        """
+        self._inside = True
+        try:
+            if self.closed:
+                raise _Closed
+            result = function(*arguments)
+        except (OSError, EOFError) as error:
+            if self.closed and not _from_handler(error):
+                raise _Closed from None
+            raise
+        finally:
+            self._inside = False
+            if self.closed:
+                self._close()
+        if self.closed:
+            raise _Closed
+        return result
+
+    def _close(self) -> None:
+        raise NotImplementedError
+
+    def interrupt(self) -> None:
+        self.closed = True
+        if not self._inside:
+            self._close()
+
+    async def release(self) -> None:
+        self._inside = False  # so it is; what a handler raises may have kept it from being noted
+        self.interrupt()
+
+    def recv_now(self) -> bytes:
+        raise NotImplementedError
+
+    async def recv(self) -> bytes:
+        return self.recv_now()
+
+
+class _BlockingWire(_ThreadWire):
+    """A socket. A descriptor closed under a reader leaves the reader blocked, and may be another's
+    by then; so `interrupt` shuts the socket down, for who is inside to close it.
     """
 
     def __init__(self, expires: float | None) -> None:
         super().__init__(expires)
         self._stopped = False
-        self._inside = False
         self._process = os.getpid()  # in a forked child the connection is the parent's
         self._lock = RLock()  # held for moments; reentrant for the sake of signal handlers
-        self._sock: socket.socket | None = None
+        self._sock: Any = None
         self._unsent = memoryview(b"")
         # `next(self._receive)` receives, and appends what it received to `_arrived`, in one step of
         # the interpreter. Python runs signal handlers between steps, and bytes that a handler's
@@ -1511,34 +1558,9 @@ class _BlockingWire(_Wire):
         addresses = addresses or socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         self._call(self._dial, addresses)
 
-    def _call(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Run what uses the socket. `closed` is asked for when `_inside` is set, and `interrupt`
-        does the reverse, so one of the two sees what the other has done.
-        """
-        self._inside = True
-        try:
-            if self.closed:
-                raise _Closed
-            result = function(*arguments)
-        except OSError as error:
-            if self.closed and not _from_handler(error):
-                raise _Closed from None
-            raise
-        finally:
-            self._inside = False
-            if self.closed:
-                self._close()
-        if self.closed:
-            raise _Closed
-        return result
-
     def _dial(self, addresses: list[Any]) -> None:
         sock = self._sock = _run(_first_connected, self, addresses)
         self._receive = map(self._arrived.append, iter(partial(sock.recv, _READ), None))
-
-    @staticmethod
-    def now() -> float:
-        return monotonic()
 
     async def further(self, running: list[_Connecting], until: float) -> bool:
         """Wait until one of the sockets may have got further; `False` if `until` came first."""
@@ -1590,8 +1612,6 @@ class _BlockingWire(_Wire):
         (RFC 9112, 9.5), and may then close.
         """
         sock, ready = self._sock, _OUT
-        if sock is None:
-            raise _Closed
         with _Borne(BrokenPipeError, ConnectionResetError):
             while self._unsent and ready and not ready & _IN:
                 with _Borne(BlockingIOError):
@@ -1601,9 +1621,6 @@ class _BlockingWire(_Wire):
                     ready = self._wait([sock], _IN | _OUT)
             return
         self._unsent = memoryview(b"")  # what was answered before can still be received
-
-    async def recv(self) -> bytes:
-        return self.recv_now()
 
     def recv_now(self) -> bytes:
         """What arrives next, `b""` at the end. The first moment of silence is left to the system
@@ -1629,8 +1646,6 @@ class _BlockingWire(_Wire):
 
     def _take(self) -> bytes:
         sock = self._sock
-        if sock is None:
-            raise _Closed
         if self._unsent:
             self._push()
         if self._quick is None and self.expires is None:
@@ -1671,10 +1686,6 @@ class _BlockingWire(_Wire):
     def _close(self) -> None:
         if self._sock is not None:
             self.drop(self._sock)
-
-    async def release(self) -> None:
-        self._inside = False  # so it is; what a handler raises may have kept it from being noted
-        self.interrupt()
 
 
 class _Wakeup:
@@ -2227,8 +2238,6 @@ class Exchange:
         idle_timeout: float | None = None, max_redirects: int = 20,
         application: Callable[[Request, float | None], Any] | None = None,
     ) -> None:  # fmt: skip
-        if uds is not None and not hasattr(socket, "AF_UNIX"):
-            raise InvalidRequestError("uds: this system, or its Python, has no Unix sockets")
         self._application = application  # in-process: makes what takes the place of a wire
         self._verify, self._proxy = verify, proxy
         self._uds = None if uds is None else os.fspath(uds)
@@ -2246,7 +2255,7 @@ class Exchange:
         most, confined = self._max_redirects, self._uds is not None or self._application is not None
         try:
             while True:
-                parser = await self._send(request, timeout, expires)
+                parser = await self._ask(request, timeout, expires)
                 follow = request.redirected(parser.status_code, parser.headers, most, confined)
                 if follow is None:
                     break
@@ -2261,7 +2270,7 @@ class Exchange:
             await self.release()
             raise
 
-    async def _send(
+    async def _ask(
         self, request: Request, timeout: float | None, expires: float | None
     ) -> ResponseParser:
         if self._application is not None:
@@ -2285,14 +2294,9 @@ class Exchange:
             await self._stream.send(request.encode(route.proxy))
             return await self._head(request.method)
         except OSError as error:
-            if _from_handler(error):
+            if _from_handler(error) or route.says_enough(error):
                 raise
-            if isinstance(error, RequestTimeout):
-                late = f"{route.name}: no answer within timeout={timeout} seconds"
-                raise RequestTimeout(late) from error
-            if route.says_enough(error):
-                raise
-            raise route.failed(error) from error
+            raise route.failed(error, timeout) from error
 
     async def _head(self, method: str) -> ResponseParser:
         parser = ResponseParser(method)
@@ -2354,15 +2358,13 @@ class Exchange:
     def interrupt(self) -> None:
         """Abort: whoever is inside a call gets a `ConnectError`."""
         self._interrupted = True
-        wire = self._wire
-        if wire is not None:
-            wire.interrupt()
+        if self._wire is not None:
+            self._wire.interrupt()
 
     async def release(self) -> None:
         """Give the connection back."""
-        wire = self._wire
-        if wire is not None:
-            await wire.release()
+        if self._wire is not None:
+            await self._wire.release()
 
 
 class AsyncExchange(Exchange):
@@ -2568,24 +2570,12 @@ class WSGITransport:
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None,
         timeout: float | None = None,
     ) -> Response:  # fmt: skip
-        exchange = Exchange(application=partial(_WSGIWire, self.app))
+        exchange = Exchange(application=self._wire)
         request = Request(method, url, headers, content)
         return _run(exchange.open, request, timeout)  # type: ignore[no-any-return]
 
-
-class _WSGIWire(_Wire):
-    """A call of the application, which runs when something is to be received."""
-
-    def __init__(self, app: Callable[..., Any], request: Request, expires: float | None) -> None:
-        super().__init__(expires)
-        self._started = self._sent = self._inside = False
-        self.whole = True  # what came out of an application leaves nothing of it to go on with
-        self._ready: list[bytes] = []  # the head, and what is written, go before the next piece
-        self._pieces: Iterator[bytes] = filter(None, self._call(app, request))
-
-    def _call(self, app: Callable[..., Any], request: Request) -> Iterator[bytes]:
+    def _wire(self, request: Request, expires: float | None) -> _WSGIWire:
         import io
-        from itertools import chain
         from urllib.parse import unquote_to_bytes
 
         path, _, query = request.url.target.partition("?")
@@ -2601,6 +2591,22 @@ class _WSGIWire(_Wire):
         for name, value in _joined(request.lines()).items():  # RFC 3875, 4.1.18
             key = name.upper().replace("-", "_")
             environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+        return _WSGIWire(self.app, environ, expires)
+
+
+class _WSGIWire(_ThreadWire):
+    """A call of the application, which runs when something is to be received."""
+
+    def __init__(self, app: Callable[..., Any], environ: Any, expires: float | None) -> None:
+        super().__init__(expires)
+        self._started = self._sent = False
+        self.whole = True  # what came out of an application leaves nothing of it to go on with
+        self._ready: list[bytes] = []  # the head, and what is written, go before the next piece
+        self._pieces: Iterator[bytes] = filter(None, self._run(app, environ))
+
+    def _run(self, app: Callable[..., Any], environ: Any) -> Iterator[bytes]:
+        from itertools import chain
+
         self._result = app(environ, self._start_response)
         # The head waits for no piece, and one may be written at the end.
         for piece in chain([b""], self._result, [b""]):
@@ -2616,27 +2622,15 @@ class _WSGIWire(_Wire):
         self._started = True
         return self._ready.append
 
-    async def recv(self) -> bytes:
-        return self.recv_now()
-
     def recv_now(self) -> bytes:
-        self._inside, self.whole = True, False  # as in _BlockingWire: who is inside closes
-        data = b""
+        self.whole = False
         try:
-            if not self.closed:
-                data = next(self._pieces, b"")
-            self.whole = True
+            data: bytes = self._call(next, self._pieces, b"")
         except (OSError, EOFError) as error:
-            if _from_handler(error):
+            if self.closed or _from_handler(error):
                 raise
-            if not self.closed:
-                raise _failed(error) from error
-        finally:
-            self._inside = False
-            if self.closed:
-                self._close()
-        if self.closed:
-            raise _Closed
+            raise _failed(error) from error
+        self.whole = True
         if self.expires is not None and monotonic() > self.expires:
             raise self.too_late()
         if not self._started:
@@ -2649,11 +2643,6 @@ class _WSGIWire(_Wire):
         self._pieces = iter(())  # which refer to this wire: nothing waits for the garbage collector
         if hasattr(result, "close"):
             result.close()
-
-    def interrupt(self) -> None:
-        self.closed = True
-        if not self._inside:
-            self._close()
 
 
 class ASGITransport:
