@@ -1442,9 +1442,9 @@ class _Connecting:
         return True
 
 
-async def _first_connected(wire: Any, addresses: list[Any]) -> socket.socket:
-    """The socket that connects first. Another address is tried when all those before it have
-    failed, or the last one has had its head start (RFC 8305, 5).
+async def _connect(wire: Any, addresses: list[Any]) -> None:
+    """Give the wire the socket that connects first. Another address is tried when all those before
+    it have failed, or the last one has had its head start (RFC 8305, 5).
     """
     nth = {address[0]: itertools.count() for address in addresses}
     waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # in turns (4)
@@ -1459,8 +1459,9 @@ async def _first_connected(wire: Any, addresses: list[Any]) -> socket.socket:
                     running.append(_Connecting(waiting.pop(0)))
                 for attempt in running:
                     if attempt.step():
+                        wire._sock = attempt.sock  # first: a handler may raise at any place
                         running.remove(attempt)
-                        return attempt.sock
+                        return
             except OSError as error:
                 if not _lost(error):
                     raise
@@ -1559,8 +1560,9 @@ class _BlockingWire(_ThreadWire):
         self._call(self._dial, addresses)
 
     def _dial(self, addresses: list[Any]) -> None:
-        sock = self._sock = _run(_first_connected, self, addresses)
-        self._receive = map(self._arrived.append, iter(partial(sock.recv, _READ), None))
+        _run(_connect, self, addresses)
+        receive = iter(partial(self._sock.recv, _READ), None)
+        self._receive = map(self._arrived.append, receive)
 
     async def further(self, running: list[_Connecting], until: float) -> bool:
         """Wait until one of the sockets may have got further; `False` if `until` came first."""
@@ -1816,7 +1818,8 @@ class _AsyncWire(_Wire):
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
         addresses = _known_addresses(host, port, uds) or await self._resolve(host, port)
-        sock = await _first_connected(self, addresses)
+        await _connect(self, addresses)
+        sock: Any = self._sock
         try:
             await self._loop.create_connection(lambda: self, sock=sock)  # type: ignore[type-var]
         except BaseException:
@@ -1825,7 +1828,6 @@ class _AsyncWire(_Wire):
             except OSError:  # uvloop closes the descriptor, but not the socket
                 pass
             raise
-        self._sock = sock
         self._raise_end()  # and the caller releases the transport that there is now
 
     async def _resolve(self, host: str, port: int) -> list[Any]:
@@ -2549,7 +2551,9 @@ def _answer_head(status: Any, headers: Any, kind: Any) -> bytes:
 
 def _failed(error: BaseException) -> RuntimeError:
     """For an application's OSError, which would look like a lost connection of the caller's."""
-    return RuntimeError(f"the application failed: {type(error).__name__}: {error}")
+    failed = RuntimeError(f"the application failed: {type(error).__name__}: {error}")
+    failed.__cause__ = error
+    return failed
 
 
 class WSGITransport:
@@ -2664,8 +2668,10 @@ class ASGITransport:
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self.app = app
-        self._lifespan: Any = None
         self._state: dict[str, Any] = {}
+        self._lifespan: Any = None
+        self._asked: Any = None  # what the application is to be told, and what it has told
+        self._told: Any = None
 
     async def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None,
@@ -2689,234 +2695,235 @@ class ASGITransport:
                         for name, value in request.lines()],
             "state": self._state.copy(),
         }  # fmt: skip
-        body = {"type": "http.request", "body": request.content or b"", "more_body": False}
-        return _ASGIWire(self.app, scope, body, {"type": "http.disconnect"}, expires)
+        return _ASGIWire(self.app, scope, request.content or b"", expires)
 
     async def __aenter__(self) -> ASGITransport:
-        self._state = {}
+        from asyncio import Queue
+
+        self._state, self._asked, self._told = {}, Queue(), Queue()
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self._state}
-        first, last = {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}
-        lifespan = self._lifespan = _ASGIWire(self.app, scope, first, last)
+        lifespan = _Application(self.app, scope, self._asked.get, self._told.put)
+        lifespan.task.add_done_callback(lambda _: self._told.put_nowait(None))
+        self._lifespan = lifespan
         try:
-            await self._event("startup")
-        except BodyError:  # it returned: it has no lifespan
-            self._lifespan = None
-        except BaseException as error:
-            if not (lifespan.untouched and isinstance(error, Exception)):
-                await lifespan.release()
-                raise
-            self._lifespan = None
+            if not await self._event("startup"):
+                self._lifespan = None
+        except BaseException:
+            await lifespan.release()
+            raise
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         lifespan = self._lifespan
         if lifespan is None:
             return
-        lifespan.gone.set()
         try:
             await self._event("shutdown")
-        except BodyError:
-            pass  # it left without a word
         finally:
             await lifespan.release()
         lifespan.check()
 
-    async def _event(self, event: str) -> None:
-        due = f"lifespan.{event}.complete", f"lifespan.{event}.failed"
-        message = await self._lifespan.sent(*due)
-        if message["type"] == due[1]:
+    async def _event(self, event: str) -> bool:
+        """Tell the application; `False` if it has ended without a word."""
+        self._asked.put_nowait({"type": f"lifespan.{event}"})
+        message = await self._told.get()
+        if message is None:
+            error = self._lifespan.error()
+            if error and (event == "shutdown" or self._asked.empty()):
+                raise error  # else it did not know what it was called for
+            return False
+        if message["type"] == f"lifespan.{event}.failed":
             await self._lifespan.release()
             why = f"the application's {event} failed: {message.get('message', '')}"
             raise RuntimeError(why) from self._lifespan.error()
+        if message["type"] != f"lifespan.{event}.complete":
+            raise _misplaced(message, f"lifespan.{event}.complete")
+        return True
+
+
+def _misplaced(message: Any, due: str) -> RuntimeError:
+    return RuntimeError(f"the application sent {message['type']!r} where {due!r} is due")
 
 
 _running: set[Any] = set()  # the loop does not hold tasks
 
 
-class _ASGIWire(_Wire):
-    """A running application: what it receives first and last, and what it has sent, each message
-    until it is taken.
-    """
+class _Application:
+    """A call of an ASGI application, in a task, and what it has come to."""
 
-    whole = True  # it goes on, whatever happens to who waits for it
-
-    def __init__(
-        self, app: Callable[..., Any], scope: Any, first: Any, last: Any,
-        expires: float | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, app: Callable[..., Any], scope: Any, receive: Any, send: Any) -> None:
         import asyncio
 
-        super().__init__(expires)
-        self.untouched = True  # it has neither asked for anything nor sent anything
-        self.gone = asyncio.Event()  # the client
-        self._first, self._last = first, last
-        self._due = "http.response.start"
-        self._answered = False  # it has sent all of its answer
-        self._over = False  # what it still sends is dropped
+        async def call() -> None:
+            await app(scope, receive, send)
+
+        self.task = asyncio.ensure_future(call())
         self._cancelled = False
-        self._error: RequestTimeout | None = None
-        self._messages: Any = asyncio.Queue()  # `None`: no more will come
-        self._task = asyncio.ensure_future(self._run(app, scope))
-        self._task.add_done_callback(lambda _: self._messages.put_nowait(None))
-        _running.add(self._task)
-        self._task.add_done_callback(_running.discard)
-
-    async def _run(self, app: Callable[..., Any], scope: Any) -> None:
-        await app(scope, self._receive, self._send)
-
-    async def _receive(self) -> Any:
-        self.untouched = False
-        if self._first is None:
-            await self.gone.wait()
-            return self._last  # however often it is asked
-        first, self._first = self._first, None
-        return first
-
-    async def _send(self, message: Any) -> None:
-        self.untouched = False
-        kind = message["type"]
-        if self.closed and kind.startswith("http."):
-            raise ConnectionResetError("the client has gone")  # as ASGI 2.4 has it
-        if kind == "http.response.start":
-            status = message["status"]
-            status = int(status) if isinstance(status, int) else status  # of an enumeration, too
-            head = _answer_head(status, message.get("headers", ()), bytes)
-            message = {"type": kind, "body": head}
-        elif kind == "http.response.body":
-            body = message.get("body", b"")
-            if not isinstance(body, (bytes, bytearray, memoryview)):
-                raise TypeError(f"the application's body is {type(body).__name__}, not bytes")
-            self._answered = self._answered or not message.get("more_body")
-        if self._over:
-            await _Turn()
-        else:
-            self._messages.put_nowait(message)
-            await self._messages.join()
-        if self._answered:
-            self.gone.set()
-
-    async def sent(self, *due: str) -> Any:
-        """The application's next message. Raises what the application raised instead."""
-        loop, timer = self._task.get_loop(), None
-        seconds = self.idle if self.expires is None else self.expires - loop.time()
-        if seconds is not None:
-            timer = loop.call_later(seconds, self._expire)
-        try:
-            message = await self._messages.get()
-        finally:
-            if timer is not None:
-                timer.cancel()
-        self._messages.task_done()
-        if message is None:
-            self._messages.put_nowait(None)
-            if self.closed:
-                raise self._error or _Closed
-            self.check()
-            if due == ("http.response.start",):
-                raise RuntimeError("the application returned without an answer")
-            raise BodyError("the application ended before its answer was complete")
-        if message["type"] not in due:
-            raise RuntimeError(f"the application sent {message['type']!r} where {due[0]!r} is due")
-        return message
-
-    def _expire(self) -> None:
-        self._error = self.too_late()
-        self.interrupt()
+        _running.add(self.task)
+        self.task.add_done_callback(_running.discard)
 
     def error(self) -> BaseException | None:
-        """What the application raised, if it has ended."""
-        ended = self._task.done() and not self._task.cancelled()
-        return self._task.exception() if ended else None
+        """What it raised, if it has ended."""
+        ended = self.task.done() and not self.task.cancelled()
+        error = self.task.exception() if ended else None
+        if isinstance(error, (OSError, EOFError)) and not _from_handler(error):
+            return _failed(error)
+        return error
 
     def check(self) -> None:
         error = self.error()
-        if isinstance(error, (OSError, EOFError)) and not _from_handler(error):
-            raise _failed(error) from error
         if error is not None:
             raise error
 
-    async def recv(self) -> bytes:
-        while self._due:
-            message = await self.sent(self._due)
-            if self._due == "http.response.start":
-                self._due = "http.response.body"
-            elif not message.get("more_body"):
-                self._due = ""
-            if message.get("body"):
-                return bytes(message["body"])
-        await self.end()
-        return b""
-
-    def _drop(self) -> None:
-        self._over = True
-        while not self._messages.empty():  # who waits in `send` goes on
-            self._messages.get_nowait()
-            self._messages.task_done()
-
-    def interrupt(self) -> None:
-        """The client has gone. The application is told, and cancelled if it goes on, unless it has
-        answered: then what it raises has been seen by nobody, and the loop says so.
-        """
-        loop, task = self._task.get_loop(), self._task
-        if self.closed or loop.is_closed():
-            self.closed = True
-            return
-        self.closed = True
-        self.gone.set()
-        self._drop()
-        self._messages.put_nowait(None)
-        if not self._answered:
-            timer = loop.call_later(_GRACE, self._cancel)
-            task.add_done_callback(lambda _: timer.cancel())
-            task.add_done_callback(lambda _: self.error())
+    def dismiss(self) -> None:
+        """It is cancelled if it goes on for long; what it raises does not matter."""
+        timer = self.task.get_loop().call_later(_GRACE, self._cancel)
+        self.task.add_done_callback(lambda _: timer.cancel())
+        self.task.add_done_callback(lambda _: self.error())
 
     def _cancel(self) -> None:
         if not self._cancelled:  # a second one would break off what it does because of the first
             self._cancelled = True
-            self._task.cancel()
+            self.task.cancel()
 
-    async def end(self) -> None:
-        """After all of the answer: the application has its time to return."""
-        import asyncio
-
-        if not self.closed:
-            self._drop()
-            await asyncio.wait({self._task}, timeout=_GRACE)
-            if self._task.done():
-                self.closed = True
-                self.check()
-            elif self._answered:
-                self.interrupt()
-            else:
-                await self.release()
-
-    async def release(self) -> None:
-        """`interrupt`, and wait until the application has ended, for a bounded time. Who is
+    async def release(self, answered: bool = False) -> None:
+        """`dismiss` it, unless it has answered, and wait for its end, for a bounded time. Who is
         cancelled meanwhile, once or in each turn of the loop, as anyio's scopes do it, is cancelled
         at the end.
         """
         import asyncio
 
-        if self._answered and self.closed:
-            return  # it had its time, and what it does in the background is left to it
-        self.interrupt()
-        loop, cancelled = self._task.get_loop(), None
-        until = loop.time() + (_GRACE if self._answered else 2 * _GRACE)
-        while not self._task.done() and (left := until - loop.time()) > 0:
+        if not answered:
+            self.dismiss()
+        loop, cancelled = self.task.get_loop(), None
+        until = loop.time() + (_GRACE if answered else 2 * _GRACE)
+        while not self.task.done() and (left := until - loop.time()) > 0:
             try:
-                await asyncio.wait({self._task}, timeout=left)
+                await asyncio.wait({self.task}, timeout=left)
             except asyncio.CancelledError as error:
-                if cancelled is None and not self._answered:
+                if cancelled is None and not answered:
                     self._cancel()
                     until = loop.time() + _GRACE
                 cancelled = error
-                if self._answered:
+                if answered:
                     break
         if cancelled is not None:
             try:
                 raise cancelled
             finally:
                 del cancelled  # it refers to this frame
+
+
+class _ASGIWire(_AsyncWire):
+    """An application in the place of a server. To the wire it is the transport, which brings what
+    the application sends, each piece when the one before was taken, and is aborted at the end.
+    """
+
+    def __init__(
+        self, app: Callable[..., Any], scope: Any, body: bytes, expires: float | None
+    ) -> None:
+        from asyncio import Event
+
+        super().__init__(expires)
+        self._transport = self
+        self._request: Any = {"type": "http.request", "body": body, "more_body": False}
+        self._due = "http.response.start"
+        self._answered = False  # it has sent all of its answer
+        self._gone, self._taken = Event(), Event()  # the client, and what was sent last
+        self._application = _Application(app, scope, self._receive, self._send)
+        self._application.task.add_done_callback(self._returned)
+
+    async def _receive(self) -> Any:
+        if self._request is None:
+            await self._gone.wait()
+            return {"type": "http.disconnect"}  # however often it is asked
+        request, self._request = self._request, None
+        return request
+
+    async def _send(self, message: Any) -> None:
+        if self.closed:
+            raise ConnectionResetError("the client has gone")  # as ASGI 2.4 has it
+        data = b""
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            status = int(status) if isinstance(status, int) else status  # of an enumeration, too
+            data = _answer_head(status, message.get("headers", ()), bytes)
+        elif message["type"] == "http.response.body":
+            body = message.get("body", b"")
+            if not isinstance(body, (bytes, bytearray, memoryview)):
+                raise TypeError(f"the application's body is {type(body).__name__}, not bytes")
+            data = bytes(body)
+            self._answered = self._answered or not message.get("more_body")
+        self._taken.clear()
+        if self._end is None:  # else there is nobody to take what it still sends
+            if message["type"] != self._due:
+                self._end = _misplaced(message, self._due)
+            elif data:
+                self.data_received(data)
+            self._due = "http.response.body"
+            if self._answered or self._end is not None:
+                self.eof_received()
+        await (self._taken.wait() if self._buffer else _Turn())
+        if self._answered:
+            self._gone.set()
+
+    def _returned(self, task: Any) -> None:
+        if self.closed:
+            return  # if it has answered, the loop tells what it raises and nobody has seen
+        error = self._application.error()
+        if error is None and not self._answered:
+            error = BodyError("the application ended before its answer was complete")
+            if self._due == "http.response.start":
+                error = RuntimeError("the application returned without an answer")
+        self.connection_lost(error)
+
+    async def recv(self) -> bytes:
+        data = await super().recv()
+        self._taken.set()
+        return data
+
+    def pause_reading(self) -> None:
+        pass  # it waits until what it has sent is taken
+
+    resume_reading = pause_reading
+
+    def abort(self) -> None:
+        """The client has gone. The application is told, and cancelled if it goes on, unless it has
+        answered: what it does then in the background is left to it.
+        """
+        self._transport = None
+        self._gone.set()
+        self._taken.set()
+        if not self._answered:
+            self._application.dismiss()
+
+    def stop(self) -> None:
+        self.interrupt()  # nothing has arrived that nobody has asked for
+
+    async def end(self) -> None:
+        """After all of the answer: the application has its time to return."""
+        import asyncio
+
+        if self.closed:
+            return
+        self._buffer = b""
+        self.eof_received()
+        self._taken.set()
+        application = self._application
+        await asyncio.wait({application.task}, timeout=_GRACE)
+        if application.task.done():
+            self.closed = True
+            application.check()
+        elif self._answered:
+            self.interrupt()
+        else:
+            await self.release()
+
+    async def release(self) -> None:
+        if self._answered and self.closed:
+            return  # it had its time
+        self.interrupt()
+        await self._application.release(self._answered)
 
 
 # --- other libraries' clients --------------------------------------------------------------------
