@@ -196,19 +196,12 @@ _HEXADECIMAL = "0123456789ABCDEFabcdef"
 _NAME = "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # of a host
 _TOKEN = _NAME + "!#$%&'*+^`|~"  # RFC 9110, 5.6.2
 _UNCARRIED = "has control characters or some beyond Latin-1"
-_CONTROL = r"\x00-\x1f\x7f"
+_CONTROL = r"[\x00-\x1f\x7f]"
 _URL = re.compile(
-    rf"(?i:(https?))://(?:([^/?#\\{_CONTROL}]*)@)?"  # scheme, user-info
-    rf"(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@{_CONTROL}]+)?\]|[^\[\]:/?#@\\{_CONTROL}]+)"  # host
-    rf"(?::([0-9]*))?([/?][^#{_CONTROL}]*)?(?:#[^{_CONTROL}]*)?"  # port, path and query
+    r"(?i:(https?))://(?:([^/?#\\]*)@)?"  # scheme, user-info
+    r"(\[[0-9A-Fa-f:.]+(?:%[^\]/?#@]+)?\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?"  # host, port
+    r"([/?][^#]*)?(?:#.*)?"  # path and query
 )
-_NO_URLS = (  # how a text begins that is none, the first that fits, and what to say of it
-    (rf"(?s:.*)[{_CONTROL}]", "the URL has control characters"),
-    ("(?i)(?!https?://)", "the URL does not begin with http:// or https://"),
-    ("[^:]*://([^/?#]*@)?[0-9A-Fa-f]*:[0-9A-Fa-f]*:[^/?#@]*([/?#]|$)",
-     "the URL has an IPv6 address without brackets"),
-    ("", "not a URL of the form http(s)://host[:port][/path][?query]"),
-)  # fmt: skip
 _ENCODED = _NAME + "%~!#$&'()*+,/:;=?@[]"  # reserved, unreserved (RFC 3986, 2.2, 2.3), and "%"
 # Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -246,9 +239,17 @@ class URL:
         if not isinstance(text, str):
             raise TypeError(f"a URL is a string, not {type(text).__name__}")
         text = text.strip(" ")
-        match = _URL.fullmatch(text)
+        control = not text.isprintable() and re.search(_CONTROL, text)
+        match = None if control else _URL.fullmatch(text)
         if match is None:
-            why = next(why for beginning, why in _NO_URLS if re.match(beginning, text))
+            address = "(?i)https?://([^/?#]*@)?[0-9a-f]*:[0-9a-f]*:[^/?#@]*([/?#]|$)"
+            why = "not a URL of the form http(s)://host[:port][/path][?query]"
+            if control:
+                why = "the URL has control characters"
+            elif not re.match("(?i)https?://", text):
+                why = "the URL does not begin with http:// or https://"
+            elif re.match(address, text):
+                why = "the URL has an IPv6 address without brackets"
             # A name and a password may stand before any @, wherever the rest of it is misplaced.
             given = "" if "@" in text else _shown(re.split("[?#]", text, maxsplit=1)[0])
             raise InvalidRequestError(f"{why}: '{given}'" if given else why)
@@ -632,7 +633,8 @@ _PARAMETER = r';[ \t]*([^;=]*)(?:="((?s:[^"\\]|\\.)*)"?[^;]*|=([^;]*))?'
 # mean that nothing was done to the content, as in Fetch ("handle content codings").
 _DECODED = ("gzip", "x-gzip", "deflate")
 _NOT_DECODED = ("br", "compress", "dcb", "dcz", "x-compress", "zstd")
-_REPLAYED = 16  # pieces; more of them would be kept for longer, fewer be copied for more often
+_REPLAYED = 16  # pieces kept to be decoded again: with fewer, zlib's state is copied more often
+_TRAILERS = -1  # what is left of a body in chunks when the last of them has come
 _sizes: dict[bytes, int] = {}  # of chunk lines met before; only short ones, so they are few
 
 
@@ -906,7 +908,7 @@ class _Chunked:
     __slots__ = ("_searched", "finished", "left")
 
     def __init__(self) -> None:
-        self.left = 0  # bytes to come of a chunk and its line end; -1 when the last chunk has come
+        self.left = 0  # bytes to come of a chunk and its line end, or `_TRAILERS`
         self.finished = False
         self._searched = 0  # from here on what follows the last chunk may hold its end
 
@@ -917,7 +919,7 @@ class _Chunked:
         pieces: list[bytes] = []
         position, left, find, sizes = 0, self.left, buffer.find, _sizes
         try:
-            while left >= 0:
+            while left != _TRAILERS:
                 if not left:  # a chunk line comes next
                     end = find(b"\r\n", position)
                     if end < 0:
@@ -928,7 +930,7 @@ class _Chunked:
                     line = buffer[position:end]
                     size = sizes.get(line) or _chunk_size(line)
                     if not size:
-                        position, left = end, -1
+                        position, left = end, _TRAILERS
                         break
                     position, left = end + 2, size + 2
                 stop = position + left
@@ -941,7 +943,7 @@ class _Chunked:
                         raise BodyError("a chunk of the body does not end where its size says")
                     break
                 position, left = stop, 0
-            if left < 0 and not self.finished:
+            if left == _TRAILERS and not self.finished:
                 self._drop_trailers(buffer[position:], closed)
         except BodyError:
             if not any(pieces):
@@ -1132,7 +1134,8 @@ class _TLS:
 
     Compared with asyncio's and the sockets' own TLS, a cut is told from an end, a blocked read is
     woken from another thread by shutting the socket down, and an idle stream takes a ninth of the
-    memory. The wire is asked first: what it received last has been decrypted completely.
+    memory. All that the wire hands over is decrypted at once, so the wire alone tells whether
+    something is lost (`whole`).
     """
 
     __slots__ = ("_end", "_incoming", "_object", "_outgoing", "_wire")
@@ -1548,7 +1551,7 @@ class _BlockingWire(_ThreadWire):
         # exception made disappear would be lost without anybody knowing.
         self._receive: Iterator[None] = iter(())
         self._arrived: list[bytes] = []  # what is being handed over; none before, `b""` at the end
-        self._quick: bool | None = None  # does the socket block for a moment? `None`: not tried
+        self._quick = False  # does the socket block, but for no more than a moment?
 
     @property
     def whole(self) -> bool:
@@ -1563,6 +1566,7 @@ class _BlockingWire(_ThreadWire):
         _run(_connect, self, addresses)
         receive = iter(partial(self._sock.recv, _READ), None)
         self._receive = map(self._arrived.append, receive)
+        self._quick = self._make_quick(self._sock)
 
     async def further(self, running: list[_Connecting], until: float) -> bool:
         """Wait until one of the sockets may have got further; `False` if `until` came first."""
@@ -1650,8 +1654,6 @@ class _BlockingWire(_ThreadWire):
         sock = self._sock
         if self._unsent:
             self._push()
-        if self._quick is None and self.expires is None:
-            self._quick = self._make_quick(sock)
         while self._wait([sock], _IN):
             with _Borne(BlockingIOError):  # the system thought better of it
                 next(self._receive)
