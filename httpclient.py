@@ -1414,6 +1414,13 @@ def _known_addresses(host: str, port: int, uds: str | None) -> list[Any]:
     return []
 
 
+def _resolved(host: str, port: int) -> list[Any]:
+    """The addresses of a name, the families in turns (RFC 8305, 4)."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    nth = {address[0]: itertools.count() for address in found}
+    return sorted(found, key=lambda address: next(nth[address[0]]))
+
+
 class _Connecting:
     """A socket on its way to an address, step by step, without blocking."""
 
@@ -1445,12 +1452,10 @@ class _Connecting:
         return True
 
 
-async def _connect(wire: Any, addresses: list[Any]) -> None:
+async def _connect(wire: Any, waiting: list[Any]) -> None:
     """Give the wire the socket that connects first. Another address is tried when all those before
     it have failed, or the last one has had its head start (RFC 8305, 5).
     """
-    nth = {address[0]: itertools.count() for address in addresses}
-    waiting = sorted(addresses, key=lambda address: next(nth[address[0]]))  # in turns (4)
     running: list[_Connecting] = []
     over, until, failure = False, inf, OSError("the name has no address")
     try:
@@ -1558,9 +1563,7 @@ class _BlockingWire(_ThreadWire):
         return not (any(self._arrived) or self._unsent)
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
-        addresses = _known_addresses(host, port, uds)
-        addresses = addresses or socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        self._call(self._dial, addresses)
+        self._call(self._dial, _known_addresses(host, port, uds) or _resolved(host, port))
 
     def _dial(self, addresses: list[Any]) -> None:
         _run(_connect, self, addresses)
@@ -1819,8 +1822,7 @@ class _AsyncWire(_Wire):
     # What the protocol calls.
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
-        addresses = _known_addresses(host, port, uds) or await self._resolve(host, port)
-        await _connect(self, addresses)
+        await _connect(self, _known_addresses(host, port, uds) or await self._resolve(host, port))
         sock: Any = self._sock
         try:
             await self._loop.create_connection(lambda: self, sock=sock)  # type: ignore[type-var]
@@ -1833,8 +1835,7 @@ class _AsyncWire(_Wire):
         self._raise_end()  # and the caller releases the transport that there is now
 
     async def _resolve(self, host: str, port: int) -> list[Any]:
-        look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        looking = self._loop.run_in_executor(None, look)
+        looking = self._loop.run_in_executor(None, _resolved, host, port)
         looking.add_done_callback(lambda _: self._wakeup.soon())
         try:
             while not looking.done():
