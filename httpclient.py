@@ -1383,8 +1383,7 @@ class _Wire:
             return RequestTimeout(f"silence for idle_timeout={self.idle:g} seconds")
         return RequestTimeout("no answer in time (timeout)")
 
-    def interrupt(self) -> None:
-        raise NotImplementedError
+    interrupt: Callable[[], None]
 
     def stop(self) -> None:
         self.interrupt()  # an application has nothing that nobody has asked for
@@ -1495,6 +1494,9 @@ class _ThreadWire(_Wire):
         super().__init__(expires)
         self._inside = False  # a call that may take long
 
+    recv_now: Callable[[], bytes]  # what arrives next, without a coroutine
+    _close: Callable[[], None]
+
     @staticmethod
     def now() -> float:
         return monotonic()
@@ -1520,9 +1522,6 @@ class _ThreadWire(_Wire):
             raise _Closed
         return result
 
-    def _close(self) -> None:
-        raise NotImplementedError
-
     def interrupt(self) -> None:
         self.closed = True
         if not self._inside:
@@ -1531,9 +1530,6 @@ class _ThreadWire(_Wire):
     async def release(self) -> None:
         self._inside = False  # so it is; what a handler raises may have kept it from being noted
         self.interrupt()
-
-    def recv_now(self) -> bytes:
-        raise NotImplementedError
 
     async def recv(self) -> bytes:
         return self.recv_now()
