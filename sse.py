@@ -2961,7 +2961,6 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
     flush before it waits for more.
     """
     import logging
-    from types import SimpleNamespace
 
     httpclient, options, opened = _httpclient(), dict(arguments), False
     url, body = options["url"], _body(arguments)
@@ -3003,11 +3002,9 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
         if "include" in options:
             printer.add("\n".join([status, *map(": ".join, response.headers.items()), "", ""]))
             printer.flush()
-        return SimpleNamespace(
-            status_code=response.status_code, reason=response.reason, headers=response.headers,
-            url=response.url, route=response.route, limit=response.limit, close=response.close,
-            iter_bytes=lambda: printer.before_each(response.iter_bytes()),
-        )  # fmt: skip
+        pieces = response.iter_bytes
+        response.iter_bytes = lambda: printer.before_each(pieces())
+        return response
 
     def on_open(response: object) -> None:
         nonlocal opened
