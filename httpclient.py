@@ -40,7 +40,7 @@ from functools import partial
 from itertools import starmap
 from math import inf
 from operator import methodcaller
-from time import get_clock_info, monotonic, sleep
+from time import get_clock_info, monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -524,16 +524,19 @@ class _Route:
         self.connected = False
 
     def says_enough(self, error: OSError) -> bool:
-        """Can an error before the answer be raised as it is? A proxy has to be named."""
-        if isinstance(error, BodyError):  # of TLS, before there is a body
-            return False
+        """Can an error before the answer be raised as it is? A proxy has to be named, a limit told
+        in seconds; and what is a `BodyError` of TLS is none before there is a body.
+        """
         unnamed = self.proxy is not None and type(error) in (ConnectError, ProtocolError)
-        return isinstance(error, HTTPClientError) and not unnamed
+        unclear = unnamed or isinstance(error, (BodyError, RequestTimeout))
+        return isinstance(error, HTTPClientError) and not unclear
 
-    def failed(self, error: OSError) -> ConnectError:
+    def failed(self, error: OSError, timeout: float | None) -> HTTPClientError:
         """What to raise else: the same whether a proxy was asked for http or https. One that does
         not speak HTTP is none, and to ask it again does not help.
         """
+        if isinstance(error, RequestTimeout):
+            return RequestTimeout(f"{self.name}: no answer within timeout={timeout} seconds")
         why = _reason(error)
         if self.connected and self.proxy is not None:
             return self._proxy_failed(f"failed: {why}", isinstance(error, ProtocolError))
@@ -638,7 +641,8 @@ _PARAMETER = r';[ \t]*([^;=]*)(?:="((?s:[^"\\]|\\.)*)"?[^;]*|=([^;]*))?'
 # mean that nothing was done to the content, as in Fetch ("handle content codings").
 _DECODED = ("gzip", "x-gzip", "deflate")
 _NOT_DECODED = ("br", "compress", "dcb", "dcz", "x-compress", "zstd")
-_REPLAYED = 16  # pieces; more of them would be kept for longer, fewer be copied for more often
+_REPLAYED = 16  # pieces kept to be decoded again: with fewer, zlib's state is copied more often
+_TRAILERS = -1  # what is left of a body in chunks when the last of them has come
 _sizes: dict[bytes, int] = {}  # of chunk lines met before; only short ones, so they are few
 
 
@@ -647,17 +651,18 @@ class Headers(Mapping[str, str]):
     tells them apart.
     """
 
-    __slots__ = ("_lines", "_values")
+    __slots__ = ("_by_name", "_lines")
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         self._lines = tuple(lines)
-        self._values: dict[str, list[str]] | None = None  # by names in small letters, see __iter__
+        # By names in small letters: the first line's name, and all values. Made by `__iter__`.
+        self._by_name: dict[str, tuple[str, list[str]]] | None = None
 
     def get_list(self, name: str) -> list[str]:
         """The value of each line of this name, in any case; none is an empty list."""
         name = name.lower()
-        if self._values is not None:
-            return [*self._values.get(name, ())]
+        if self._by_name is not None:
+            return [*self._by_name.get(name, ("", ()))[1]]
         return [value for key, value in self._lines if key.lower() == name]
 
     def __getitem__(self, name: str) -> str:
@@ -668,13 +673,11 @@ class Headers(Mapping[str, str]):
 
     def __iter__(self) -> Iterator[str]:
         """Who iterates asks for each value next, as dict() does; so this prepares for it."""
-        names: dict[str, str] = {}
-        values: dict[str, list[str]] = {}
-        for key, value in self._lines:
-            names.setdefault(key.lower(), key)
-            values.setdefault(key.lower(), []).append(value)
-        self._values = values
-        return iter(names.values())
+        by_name: dict[str, tuple[str, list[str]]] = {}
+        for name, value in self._lines:
+            by_name.setdefault(name.lower(), (name, []))[1].append(value)
+        self._by_name = by_name
+        return iter([name for name, _ in by_name.values()])
 
     def __len__(self) -> int:
         return len({key.lower() for key, _ in self._lines})
@@ -913,7 +916,7 @@ class _Chunked:
     __slots__ = ("_searched", "finished", "left")
 
     def __init__(self) -> None:
-        self.left = 0  # bytes to come of a chunk and its line end; -1 when the last chunk has come
+        self.left = 0  # bytes to come of a chunk and its line end, or `_TRAILERS`
         self.finished = False
         self._searched = 0  # from here on what follows the last chunk may hold its end
 
@@ -924,7 +927,7 @@ class _Chunked:
         pieces: list[bytes] = []
         position, left, find, sizes = 0, self.left, buffer.find, _sizes
         try:
-            while left >= 0:
+            while left != _TRAILERS:
                 if not left:  # a chunk line comes next
                     end = find(b"\r\n", position)
                     if end < 0:
@@ -935,7 +938,7 @@ class _Chunked:
                     line = buffer[position:end]
                     size = sizes.get(line) or _chunk_size(line)
                     if not size:
-                        position, left = end, -1
+                        position, left = end, _TRAILERS
                         break
                     position, left = end + 2, size + 2
                 stop = position + left
@@ -948,7 +951,7 @@ class _Chunked:
                         raise BodyError("a chunk of the body does not end where its size says")
                     break
                 position, left = stop, 0
-            if left < 0 and not self.finished:
+            if left == _TRAILERS and not self.finished:
                 self._drop_trailers(buffer[position:], closed)
         except BodyError:
             if not any(pieces):
@@ -1139,7 +1142,8 @@ class _TLS:
 
     Compared with asyncio's and the sockets' own TLS, a cut is told from an end, a blocked read is
     woken from another thread by shutting the socket down, and an idle stream takes a ninth of the
-    memory. The wire is asked first: what it received last has been decrypted completely.
+    memory. All that the wire hands over is decrypted at once, so the wire alone tells whether
+    something is lost (`whole`).
     """
 
     __slots__ = ("_end", "_incoming", "_object", "_outgoing", "_wire")
@@ -1169,23 +1173,16 @@ class _TLS:
                 if not _lost(error):
                     raise
                 await self._flush()  # the alert that tells the server
-                name = self._object.server_hostname
-                if re.search("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE", str(error)):
-                    text = f"{name} does not speak TLS [is it http:// ?]"
-                    raise ProtocolError(text) from error
-                refused = "HANDSHAKE_FAILURE" in str(error)
-                hint = " [does it want a client certificate?]" if refused else ""
-                failed = ConnectError(f"TLS with {name} failed: {error.reason or error}{hint}")
-                raise self._uncertified(error) or failed from error
+                raise self._failure(error, shaking=True) from error
         await self._flush()
 
-    def _uncertified(self, error: ssl.SSLError) -> CertificateError | None:
-        """What to raise if it is about certificates: the server's; or ours, of which only alerts
-        tell (RFC 8446, 6.2), in TLS 1.3 after our handshake is over (4.4.2.4).
+    def _failure(self, error: ssl.SSLError, shaking: bool = False) -> HTTPClientError:
+        """What to raise for it. What is wrong with our certificate only alerts tell (RFC 8446,
+        6.2), in TLS 1.3 after our handshake is over (4.4.2.4).
         """
         import ssl
 
-        name = self._object.server_hostname
+        name, text, why = self._object.server_hostname, str(error), error.reason or error
         if isinstance(error, ssl.SSLCertVerificationError):
             why = error.verify_message
             if 18 <= error.verify_code <= 21:  # self-signed, or its issuer is not known
@@ -1194,10 +1191,15 @@ class _TLS:
                 why += " [Python 3.13 and later check strictly: have it made anew, or pass an "
                 why += "SSLContext with context.verify_flags &= ~ssl.VERIFY_X509_STRICT]"
             return CertificateError(f"the certificate of {name} was not accepted: {why}")
-        if re.search("ALERT.*(CERTIFICATE|UNKNOWN.CA)", str(error), re.IGNORECASE):
-            why = f"{error.reason or error} [verify= takes an SSLContext with load_cert_chain()]"
+        if re.search("ALERT.*(CERTIFICATE|UNKNOWN.CA)", text, re.IGNORECASE):
+            why = f"{why} [verify= takes an SSLContext with load_cert_chain()]"
             return CertificateError(f"{name} wants a client certificate that it accepts: {why}")
-        return None
+        if not shaking:
+            return BodyError(f"the connection was cut: {why}")
+        if re.search("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE", text):
+            return ProtocolError(f"{name} does not speak TLS [is it http:// ?]")
+        hint = " [does it want a client certificate?]" if "HANDSHAKE_FAILURE" in text else ""
+        return ConnectError(f"TLS with {name} failed: {why}{hint}")
 
     async def _flush(self) -> None:
         if self._outgoing.pending:
@@ -1230,13 +1232,12 @@ class _TLS:
             if isinstance(error, ssl.SSLZeroReturnError):
                 self._end = b""
             elif not isinstance(error, ssl.SSLWantReadError):  # which says: a record is incomplete
-                failed = BodyError(f"the connection was cut: {error.reason or error}")
-                self._end = self._uncertified(error) or failed
+                self._end = self._failure(error)
                 self._end.__cause__ = error
         if pieces:
             return b"".join(pieces)
         if isinstance(self._end, HTTPClientError):
-            raise _told(self)
+            raise _end_of(self)
         return self._end
 
     async def send(self, data: bytes) -> None:
@@ -1263,12 +1264,6 @@ class _TLS:
 
 # --- the two wires: connect, send, receive, end ------------------------------------------------
 
-# Both offer: `expires`, a moment on the wire's clock that bounds all calls together; `idle`, the
-# seconds of silence that end a receive when there is no such moment; `connect`, `send`, `recv`;
-# `stop()`: receive no more than has arrived; `interrupt()`: abort, who is inside a call gets
-# `_Closed`; `release()`: the same, and await that the socket is closed; `whole`: is nothing lost
-# if the last call was interrupted? In a forked child these close the descriptor and do no more.
-#
 # Three things are never mistaken for each other. What was *lost* leaves a wire as the system's
 # `OSError`, or as `RequestTimeout`, which is never the system's own ETIMEDOUT. What was *ended by
 # us* is `_Closed`. What *interrupts the caller*, raised by a signal handler or a cancellation,
@@ -1351,17 +1346,11 @@ class _Borne:
         return isinstance(error, self._kinds) and _lost(error)
 
 
-def _told(receiver: Any) -> BaseException:
-    """The error that is its end, once: the error's traceback will refer to it."""
+def _end_of(receiver: Any) -> BaseException:
+    """The error that ended it; it forgets the error, whose traceback will refer to it."""
     error: BaseException
     error, receiver._end = receiver._end, None
     return error
-
-
-def _too_late(wire: Any) -> RequestTimeout:
-    if wire.expires is None:
-        return RequestTimeout(f"silence for idle_timeout={wire.idle:g} seconds")
-    return RequestTimeout("no answer in time (timeout)")
 
 
 def _tune(sock: socket.socket) -> None:
@@ -1378,19 +1367,55 @@ def _shut_down(sock: socket.socket) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
-def _poll(sock: socket.socket, events: int, seconds: float) -> int:
-    """Wait for `events`; which of them there are, or others that the next call will tell. Unlike
-    what `selectors` offers, this needs no descriptor, and lets out whatever a handler raises.
+def _poll(socks: list[socket.socket], events: int, seconds: float) -> int:
+    """Wait for `events` of one of the sockets; which of them there are, or others that the next
+    call will tell. Unlike what `selectors` offers, this needs no descriptor, and lets out whatever
+    a handler raises.
     """
+    limit = None if seconds == inf else max(0.0, seconds)
     if hasattr(select, "poll"):  # neither on Windows nor with eventlet
         poller = select.poll()
-        poller.register(sock, events)
-        ready = poller.poll(None if seconds == inf else max(0.0, seconds) * 1000)
+        for sock in socks:
+            poller.register(sock, events)
+        ready = poller.poll(limit and limit * 1000)
         return ready[0][1] if ready else 0
-    reading, writing = [sock] * bool(events & _IN), [sock] * bool(events & _OUT)
-    limit = None if seconds == inf else max(0.0, seconds)
-    readable, writable, failed = select.select(reading, writing, [sock], limit)
+    reading, writing = (socks if events & kind else [] for kind in (_IN, _OUT))
+    readable, writable, failed = select.select(reading, writing, socks, limit)
     return _IN * bool(readable) | _OUT * bool(writable or failed)
+
+
+class _Wire:
+    """What carries bytes to a server and back: a socket, asyncio, or an application in-process.
+
+    `recv` gives what arrives next, `b""` at the end, which it waits for. Calls from outside:
+    `stop()`, receive no more than has arrived; `interrupt()`, abort, who is inside a call gets
+    `_Closed`; `release()`, the same, and await that all is given back. In a forked child these
+    close the descriptor and do no more. `end()`: the body is complete. `whole`: is nothing lost,
+    neither received nor to be sent, if the last call was interrupted?
+    """
+
+    __slots__ = ("closed", "expires", "idle")
+
+    def __init__(self, expires: float | None) -> None:
+        self.expires = expires  # a moment on the wire's clock that bounds all calls together
+        self.idle: float | None = None  # if there is none, seconds of silence that end a `recv`
+        self.closed = False  # ended by us
+
+    def too_late(self) -> RequestTimeout:
+        if self.expires is None:
+            return RequestTimeout(f"silence for idle_timeout={self.idle:g} seconds")
+        return RequestTimeout("no answer in time (timeout)")
+
+    interrupt: Callable[[], None]
+
+    def stop(self) -> None:
+        self.interrupt()  # an application has nothing that nobody has asked for
+
+    async def release(self) -> None:
+        self.interrupt()
+
+    async def end(self) -> None:
+        self.interrupt()
 
 
 class _Closed(ConnectError):
@@ -1409,6 +1434,13 @@ def _known_addresses(host: str, port: int, uds: str | None) -> list[Any]:
         socket.inet_pton(family, host)
         return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
     return []
+
+
+def _resolved(host: str, port: int) -> list[Any]:
+    """The addresses of a name, the families in turns (RFC 8305, 4)."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    nth = {address[0]: itertools.count() for address in found}
+    return sorted(found, key=lambda address: next(nth[address[0]]))
 
 
 class _Connecting:
@@ -1432,7 +1464,7 @@ class _Connecting:
                 return False  # the backlog is full, and nothing tells when it is not
             self.begun = True
         if not error or error in _CONNECTING:
-            if not _poll(self.sock, _OUT, 0.0):
+            if not _poll([self.sock], _OUT, 0.0):
                 return False  # on this machine a connection is there at once
             error = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
@@ -1442,57 +1474,66 @@ class _Connecting:
         return True
 
 
-class _BlockingWire:
-    """A socket for one thread, which any other thread or a signal handler may end.
+async def _connect(wire: Any, waiting: list[Any]) -> None:
+    """Give the wire the socket that connects first. Another address is tried when all those before
+    it have failed, or the last one has had its head start (RFC 8305, 5).
+    """
+    running: list[_Connecting] = []
+    over, until, failure = False, inf, OSError("the name has no address")
+    try:
+        while waiting or running:
+            attempt = None
+            try:
+                if waiting and (over or not running):
+                    until = wire.now() + _HEAD_START
+                    running.append(_Connecting(waiting.pop(0)))
+                for attempt in running:
+                    if attempt.step():
+                        wire._sock = attempt.sock  # first: a handler may raise at any place
+                        running.remove(attempt)
+                        return
+            except OSError as error:
+                if not _lost(error):
+                    raise
+                failure = error
+                if attempt is not None:
+                    running.remove(attempt)
+                    wire.drop(attempt.sock)
+            else:
+                over = not await wire.further(running, until if waiting else inf)
+        raise failure
+    finally:
+        del failure  # its traceback refers to this frame
+        for attempt in running:
+            wire.drop(attempt.sock)
 
-    A descriptor closed under a reader leaves the reader blocked, and may be another's by then. So
-    `interrupt` only shuts the socket down while a thread is inside a call; that thread closes it on
-    its way out. The coroutines never suspend.
+
+class _ThreadWire(_Wire):
+    """For one thread, and any other thread or a signal handler may end it: but what is used by a
+    thread is not closed under it, the thread does so on its way out. No coroutine here suspends.
     """
 
     def __init__(self, expires: float | None) -> None:
-        self.expires = expires  # monotonic
-        self.idle: float | None = None
-        self.closed = False  # ended by us
-        self._stopped = False
-        self._inside = False
-        self._process = os.getpid()  # in a forked child the connection is the parent's
-        self._lock = RLock()  # held for moments; reentrant for the sake of signal handlers
-        self._sock: socket.socket | None = None
-        self._unsent = memoryview(b"")
-        # `next(self._receive)` receives, and appends what it received to `_arrived`, in one step of
-        # the interpreter. Python runs signal handlers between steps, and bytes that a handler's
-        # exception made disappear would be lost without anybody knowing.
-        self._receive: Iterator[None] = iter(())
-        self._arrived: list[bytes] = []  # what is being handed over; none before, `b""` at the end
-        self._quick: bool | None = None  # does the socket block for a moment? `None`: not tried
+        super().__init__(expires)
+        self._inside = False  # a call that may take long
 
-    @property
-    def whole(self) -> bool:
-        """Nothing was received that is not handed over yet, and nothing is to be sent."""
-        return not (any(self._arrived) or self._unsent)
+    recv_now: Callable[[], bytes]  # what arrives next, without a coroutine
+    _close: Callable[[], None]
 
-    async def connect(self, host: str, port: int, uds: str | None) -> None:
-        addresses = _known_addresses(host, port, uds)
-        addresses = addresses or socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        for left in range(len(addresses), 0, -1):
-            try:
-                return self._call(self._dial, addresses[-left], left)
-            except OSError as error:
-                if left == 1 or self.closed or _from_handler(error):
-                    raise
-                self._close()
+    @staticmethod
+    def now() -> float:
+        return monotonic()
 
     def _call(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Run what uses the socket. `closed` is asked for when `_inside` is set, and `interrupt`
-        does the reverse, so one of the two sees what the other has done.
+        """`closed` is asked for when `_inside` is set, and `interrupt` does the reverse, so one of
+        the two sees what the other has done.
         """
         self._inside = True
         try:
             if self.closed:
                 raise _Closed
             result = function(*arguments)
-        except OSError as error:
+        except (OSError, EOFError) as error:
             if self.closed and not _from_handler(error):
                 raise _Closed from None
             raise
@@ -1504,42 +1545,86 @@ class _BlockingWire:
             raise _Closed
         return result
 
-    def _dial(self, address: Any, left: int) -> None:
-        """Connect, in an equal part of the time that is left for this address and those after."""
-        until = inf if self.expires is None else self.expires
-        until -= (until - monotonic()) * (left - 1) / left if until < inf else 0
-        connecting = _Connecting(address)
-        sock = self._sock = connecting.sock
-        while not connecting.step() and not self.closed:
-            if connecting.begun:
-                self._wait(sock, _OUT, until)
-            elif monotonic() < until:
-                sleep(_SHORT)
-            else:
-                raise _too_late(self)
-        self._receive = map(self._arrived.append, iter(partial(sock.recv, _READ), None))
+    def interrupt(self) -> None:
+        self.closed = True
+        if not self._inside:
+            self._close()
 
-    def _limit(self) -> float:
-        """The moment until which to wait for something to receive."""
-        if self.expires is not None:
-            return self.expires
-        return inf if self.idle is None else monotonic() + self.idle
+    async def release(self) -> None:
+        self._inside = False  # so it is; what a handler raises may have kept it from being noted
+        self.interrupt()
 
-    def _wait(self, sock: socket.socket, events: int, until: float) -> int:
-        """Wait for one of `events`; those there are, 0 if the wire was ended meanwhile.
+    async def recv(self) -> bytes:
+        return self.recv_now()
 
-        When the time is over, the socket is looked at once more: a process may have been stopped
+
+class _BlockingWire(_ThreadWire):
+    """A socket. A descriptor closed under a reader leaves the reader blocked, and may be another's
+    by then; so `interrupt` shuts the socket down, for who is inside to close it.
+    """
+
+    def __init__(self, expires: float | None) -> None:
+        super().__init__(expires)
+        self._stopped = False
+        self._process = os.getpid()  # in a forked child the connection is the parent's
+        self._lock = RLock()  # held for moments; reentrant for the sake of signal handlers
+        self._sock: Any = None
+        self._unsent = memoryview(b"")
+        # `next(self._receive)` receives, and appends what it received to `_arrived`, in one step of
+        # the interpreter. Python runs signal handlers between steps, and bytes that a handler's
+        # exception made disappear would be lost without anybody knowing.
+        self._receive: Iterator[None] = iter(())
+        self._arrived: list[bytes] = []  # what is being handed over; none before, `b""` at the end
+        self._quick = False  # does the socket block, but for no more than a moment?
+
+    @property
+    def whole(self) -> bool:
+        return not (any(self._arrived) or self._unsent)
+
+    async def connect(self, host: str, port: int, uds: str | None) -> None:
+        self._call(self._dial, _known_addresses(host, port, uds) or _resolved(host, port))
+
+    def _dial(self, addresses: list[Any]) -> None:
+        _run(_connect, self, addresses)
+        receive = iter(partial(self._sock.recv, _READ), None)
+        self._receive = map(self._arrived.append, receive)
+        self._quick = self._make_quick(self._sock)
+
+    async def further(self, running: list[_Connecting], until: float) -> bool:
+        """Wait until one of the sockets may have got further; `False` if `until` came first."""
+        self._sock = running[-1].sock  # to shut down one of them wakes who waits for any
+        if self.closed:
+            raise _Closed
+        socks = [attempt.sock for attempt in running if attempt.begun]
+        most = until - monotonic() if socks else _SHORT
+        return self._wait(socks, _OUT, most) != 0 or not socks
+
+    def drop(self, sock: socket.socket) -> None:
+        with self._lock:
+            sock.close()
+
+    def _wait(self, socks: list[socket.socket], events: int, most: float = inf) -> int:
+        """Wait for one of `events`, at most so many seconds; those there are, 0 if there are none
+        or the wire was ended meanwhile.
+
+        When the time is over, the sockets are looked at once more: a process may have been stopped
         for longer than that. What was waited counts though the clock stands still, as it does in
         tests that freeze it.
         """
-        left = until - monotonic()
+        now = monotonic()
+        limit = inf if self.idle is None else now + self.idle
+        limit = limit if self.expires is None else self.expires
+        until = min(limit, now + most)
+        left = until - now
         while True:
             pause = left if _WAKES else min(left, _SLICE)
-            ready = _poll(sock, events, pause)
+            ready = _poll(socks, events, pause)
             if ready or self.closed or self._stopped:
                 return ready
             if left <= 0:
-                raise _too_late(self)
+                if until < limit:
+                    return 0
+                raise self.too_late()
             left = min(until - monotonic(), left - pause)
 
     async def send(self, data: bytes) -> None:
@@ -1555,20 +1640,15 @@ class _BlockingWire:
         (RFC 9112, 9.5), and may then close.
         """
         sock, ready = self._sock, _OUT
-        if sock is None:
-            raise _Closed
         with _Borne(BrokenPipeError, ConnectionResetError):
             while self._unsent and ready and not ready & _IN:
                 with _Borne(BlockingIOError):
                     sent = sock.send(self._unsent, getattr(socket, "MSG_DONTWAIT", 0))
                     self._unsent = self._unsent[sent:]
                 if self._unsent:
-                    ready = self._wait(sock, _IN | _OUT, self._limit())
+                    ready = self._wait([sock], _IN | _OUT)
             return
         self._unsent = memoryview(b"")  # what was answered before can still be received
-
-    async def recv(self) -> bytes:
-        return self.recv_now()
 
     def recv_now(self) -> bytes:
         """What arrives next, `b""` at the end. The first moment of silence is left to the system
@@ -1594,14 +1674,9 @@ class _BlockingWire:
 
     def _take(self) -> bytes:
         sock = self._sock
-        if sock is None:
-            raise _Closed
         if self._unsent:
             self._push()
-        if self._quick is None and self.expires is None:
-            self._quick = self._make_quick(sock)
-        until = self._limit()
-        while self._wait(sock, _IN, until):
+        while self._wait([sock], _IN):
             with _Borne(BlockingIOError):  # the system thought better of it
                 next(self._receive)
                 return self._arrived[0]
@@ -1636,12 +1711,7 @@ class _BlockingWire:
 
     def _close(self) -> None:
         if self._sock is not None:
-            with self._lock:
-                self._sock.close()
-
-    async def release(self) -> None:
-        self._inside = False  # so it is; what a handler raises may have kept it from being noted
-        self.interrupt()
+            self.drop(self._sock)
 
 
 class _Wakeup:
@@ -1721,7 +1791,7 @@ def _running_loop() -> Any:
 _abandoned: list[Any] = []  # transports that must not be finalized
 
 
-class _AsyncWire:
+class _AsyncWire(_Wire):
     """A connection on asyncio, for one task, which others may end. It is its own protocol, without
     the base class, so that asyncio is not loaded for the sake of it.
 
@@ -1731,16 +1801,14 @@ class _AsyncWire:
 
     __slots__ = (
         "_buffer", "_end", "_loop", "_process", "_sock", "_timer", "_transport", "_until",
-        "_wakeup", "closed", "expires", "idle", "whole",
+        "_wakeup", "whole",
     )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
+        super().__init__(expires)
         self._loop = _running_loop()
         self._process = os.getpid()
         self._wakeup = _Wakeup(self._loop)
-        self.expires = expires  # by the loop's clock
-        self.idle: float | None = None
-        self.closed = False  # ended by us
         self.whole = True
         self._sock: socket.socket | None = None
         self._transport: Any = None
@@ -1780,8 +1848,8 @@ class _AsyncWire:
     # What the protocol calls.
 
     async def connect(self, host: str, port: int, uds: str | None) -> None:
-        addresses = _known_addresses(host, port, uds) or await self._resolve(host, port)
-        sock = await self._dial(addresses)
+        await _connect(self, _known_addresses(host, port, uds) or await self._resolve(host, port))
+        sock: Any = self._sock
         try:
             await self._loop.create_connection(lambda: self, sock=sock)
         except BaseException:
@@ -1790,58 +1858,27 @@ class _AsyncWire:
             except OSError:  # uvloop closes the descriptor, but not the socket
                 pass
             raise
-        self._sock = sock
         self._raise_end()  # and the caller releases the transport that there is now
 
     async def _resolve(self, host: str, port: int) -> list[Any]:
-        look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        looking = self._loop.run_in_executor(None, look)
+        looking = self._loop.run_in_executor(None, _resolved, host, port)
         looking.add_done_callback(lambda _: self._wakeup.soon())
         try:
             while not looking.done():
                 await self._woken()
-            found = looking.result()
-            nth = {address[0]: itertools.count() for address in found}
-            # The families in turns (RFC 8305, 4).
-            return sorted(found, key=lambda address: next(nth[address[0]]))
+            return looking.result()  # type: ignore[no-any-return]
         finally:
             if not looking.cancel() and not looking.cancelled():
                 looking.exception()  # has been seen
 
-    async def _dial(self, waiting: list[Any]) -> socket.socket:
-        """The socket that connects first. Another address is tried when all those before it have
-        failed, or the last one has had its head start (RFC 8305, 5).
-        """
-        running: list[_Connecting] = []
-        next_start, failure = 0.0, OSError("the name has no address")
-        try:
-            while waiting or running:
-                attempt = None
-                try:
-                    if waiting and (not running or self._loop.time() >= next_start):
-                        next_start = self._loop.time() + _HEAD_START
-                        running.append(_Connecting(waiting.pop(0)))
-                    for attempt in running:
-                        if attempt.step():
-                            running.remove(attempt)
-                            return attempt.sock
-                except OSError as error:
-                    if not _lost(error):
-                        raise
-                    failure = error
-                    if attempt is not None:
-                        running.remove(attempt)
-                        attempt.sock.close()
-                else:
-                    await self._step_due(running, next_start if waiting else inf)
-            raise failure
-        finally:
-            del failure  # its traceback refers to this frame
-            for attempt in running:
-                attempt.sock.close()
+    drop = staticmethod(socket.socket.close)
 
-    async def _step_due(self, running: list[_Connecting], until: float) -> None:
-        """Wait until one of the sockets may have got further, or until then."""
+    @staticmethod
+    def now() -> float:
+        return _running_loop().time()  # type: ignore[no-any-return]
+
+    async def further(self, running: list[_Connecting], until: float) -> bool:
+        """As in the other wire."""
         loop, watched, timer = self._loop, [], None
         try:
             for attempt in running:
@@ -1851,15 +1888,15 @@ class _AsyncWire:
                         watched.append(attempt.sock.fileno())
                 except NotImplementedError:  # Windows' default loop: look from time to time
                     pass
-            if len(watched) < len(running):
-                until = min(until, loop.time() + _SHORT)
-            if until < inf:
-                timer = loop.call_at(until, self._wakeup.soon)
+            look = until if len(watched) == len(running) else min(until, loop.time() + _SHORT)
+            if look < inf:
+                timer = loop.call_at(look, self._wakeup.soon)
             await self._woken()
+            return loop.time() + _TICK < until  # type: ignore[no-any-return]
         finally:
             if timer is not None:
                 timer.cancel()
-            for descriptor in watched if not self._left() else ():
+            for descriptor in watched if not self._orphaned() else ():
                 loop.remove_writer(descriptor)
 
     async def send(self, data: bytes) -> None:
@@ -1903,7 +1940,7 @@ class _AsyncWire:
     def _raise_end(self) -> None:
         if isinstance(self._end, BaseException):
             self.interrupt()
-            raise _told(self)
+            raise _end_of(self)
         if self.closed:
             raise _Closed
 
@@ -1916,18 +1953,18 @@ class _AsyncWire:
         elif not again:  # the process may have been stopped: let the loop look once more
             self._timer = self._loop.call_later(2 * _TICK, self._tick, True)
         else:
-            self._end = _too_late(self)
+            self._end = self.too_late()
             self.interrupt()
 
     def stop(self) -> None:
-        if self._left() or self._sock is None:
+        if self._orphaned() or self._sock is None:
             return
         if _WAKES:
             _shut_down(self._sock)
         else:  # when the loop has looked at the socket once more
             self._loop.call_later(2 * _TICK, self.eof_received)
 
-    def _left(self) -> bool:
+    def _orphaned(self) -> bool:
         """Is this another process than the loop's, or is the loop closed? In a forked child the
         selector is the parent's too: what it forgets here, the parent never hears of again.
         """
@@ -1935,7 +1972,9 @@ class _AsyncWire:
 
     def interrupt(self) -> None:
         self.closed, self._buffer = True, b""
-        if self._left():  # nobody is there to close the socket, and the transport would warn of it
+        if (
+            self._orphaned()
+        ):  # nobody is there to close the socket, and the transport would warn of it
             if self._sock is not None and self._sock.fileno() >= 0:
                 socket.close(self._sock.detach())  # whatever else refers to the socket
             if hasattr(self._transport, "_sock"):
@@ -1954,18 +1993,15 @@ class _AsyncWire:
 
     async def release(self) -> None:
         self.interrupt()
-        if not self._left():
-            await _pause()  # the transport closes its socket in the loop's next turn
+        if not self._orphaned():
+            await _Turn()  # the transport closes its socket in the loop's next turn
 
 
 class _Turn:
+    """To be awaited: one turn of the loop, as `asyncio.sleep(0)`, without asyncio."""
+
     def __await__(self) -> Generator[None, None, None]:
         yield
-
-
-async def _pause() -> None:
-    """One turn of the loop: `asyncio.sleep(0)` without asyncio."""
-    await _Turn()
 
 
 # --- responses ----------------------------------------------------------------------------------
@@ -2219,7 +2255,7 @@ class Exchange:
     signal handler raises comes out as it is.
     """
 
-    _new_wire: Callable[..., Any] = _BlockingWire
+    _new_wire: Any = _BlockingWire
     _new_response: Callable[..., Any] = Response
     _turn: Callable[..., Any] | None = None
     via = ""  # the proxy whose answer this is
@@ -2231,8 +2267,6 @@ class Exchange:
         idle_timeout: float | None = None, max_redirects: int = 20,
         application: Callable[[Request, float | None], Any] | None = None,
     ) -> None:  # fmt: skip
-        if uds is not None and not hasattr(socket, "AF_UNIX"):
-            raise InvalidRequestError("uds: this system, or its Python, has no Unix sockets")
         self._application = application  # in-process: makes what takes the place of a wire
         self._verify, self._proxy = verify, proxy
         self._uds = None if uds is None else os.fspath(uds)
@@ -2242,18 +2276,15 @@ class Exchange:
         self._parser: Any = None  # of the answer, once its head is there
         self._interrupted = False
 
-    def _now(self) -> float:
-        return monotonic()
-
     async def open(self, request: Request, timeout: float | None = None) -> Any:
         """Send, wait for the head of the answer, `timeout` seconds in all, return the response. An
         error closes all.
         """
-        expires = None if timeout is None else self._now() + timeout
+        expires = None if timeout is None else self._new_wire.now() + timeout
         most, confined = self._max_redirects, self._uds is not None or self._application is not None
         try:
             while True:
-                parser = await self._send(request, timeout, expires)
+                parser = await self._ask(request, timeout, expires)
                 follow = request.redirected(parser.status_code, parser.headers, most, confined)
                 if follow is None:
                     break
@@ -2268,7 +2299,7 @@ class Exchange:
             await self.release()
             raise
 
-    async def _send(
+    async def _ask(
         self, request: Request, timeout: float | None, expires: float | None
     ) -> ResponseParser:
         if self._application is not None:
@@ -2292,14 +2323,9 @@ class Exchange:
             await self._stream.send(request.encode(route.proxy))
             return await self._head(request.method)
         except OSError as error:
-            if _from_handler(error):
+            if _from_handler(error) or route.says_enough(error):
                 raise
-            if isinstance(error, RequestTimeout):
-                late = f"{route.name}: no answer within timeout={timeout} seconds"
-                raise RequestTimeout(late) from error
-            if route.says_enough(error):
-                raise
-            raise route.failed(error) from error
+            raise route.failed(error, timeout) from error
 
     async def _head(self, method: str) -> ResponseParser:
         parser = ResponseParser(method)
@@ -2323,10 +2349,7 @@ class Exchange:
             raise BodyError(f"the connection was lost: {_reason(error)}") from error
         if data:
             return data  # type: ignore[no-any-return]
-        if self._application is None:
-            self._wire.interrupt()
-        else:
-            await self._wire.end()  # which may raise what the application does after its answer
+        await self._wire.end()  # which may raise what an application does after its answer
         return b""
 
     def read_now(self) -> bytes | None:
@@ -2352,7 +2375,7 @@ class Exchange:
         if each:
             self._wire.idle = seconds
         else:
-            self._wire.expires = None if seconds is None else self._now() + seconds
+            self._wire.expires = None if seconds is None else self._new_wire.now() + seconds
 
     def stop(self) -> None:
         """Let reads end after what has arrived; before the answer's head, as `interrupt`."""
@@ -2364,15 +2387,13 @@ class Exchange:
     def interrupt(self) -> None:
         """Abort: whoever is inside a call gets a `ConnectError`."""
         self._interrupted = True
-        wire = self._wire
-        if wire is not None:
-            wire.interrupt()
+        if self._wire is not None:
+            self._wire.interrupt()
 
     async def release(self) -> None:
         """Give the connection back."""
-        wire = self._wire
-        if wire is not None:
-            await wire.release()
+        if self._wire is not None:
+            await self._wire.release()
 
 
 class AsyncExchange(Exchange):
@@ -2380,10 +2401,7 @@ class AsyncExchange(Exchange):
     signal handlers.
     """
 
-    _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, staticmethod(_pause)
-
-    def _now(self) -> float:
-        return _running_loop().time()  # type: ignore[no-any-return]
+    _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, _Turn
 
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
         wire = self._wire
@@ -2525,9 +2543,6 @@ async def async_post(url: str, **options: Unpack[_Options]) -> AsyncResponse:
 
 # --- web applications called in-process ----------------------------------------------------------
 
-# They take the place of a wire: the same words (`expires`, `idle`, `closed`, `whole`, `recv`,
-# `stop`, `interrupt`, `release`), and `end()`, for an application goes on after its answer.
-
 _GRACE = 0.5  # seconds to return after the answer, when the client has gone, when cancelled
 _FINAL_STATUS = r"[2-9][0-9][0-9](?: [\t -~\x80-\xff]*)?"
 
@@ -2563,7 +2578,9 @@ def _answer_head(status: Any, headers: Any, kind: Any) -> bytes:
 
 def _failed(error: BaseException) -> RuntimeError:
     """For an application's OSError, which would look like a lost connection of the caller's."""
-    return RuntimeError(f"the application failed: {type(error).__name__}: {error}")
+    failed = RuntimeError(f"the application failed: {type(error).__name__}: {error}")
+    failed.__cause__ = error
+    return failed
 
 
 class WSGITransport:
@@ -2584,25 +2601,12 @@ class WSGITransport:
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None,
         timeout: float | None = None,
     ) -> Response:  # fmt: skip
-        exchange = Exchange(application=partial(_WSGIWire, self.app))
+        exchange = Exchange(application=self._wire)
         request = Request(method, url, headers, content)
         return _run(exchange.open, request, timeout)  # type: ignore[no-any-return]
 
-
-class _WSGIWire:
-    """A call of the application, which runs when something is to be received."""
-
-    def __init__(self, app: Callable[..., Any], request: Request, expires: float | None) -> None:
-        self.expires = expires
-        self.idle: float | None = None  # an application that computes cannot be interrupted
-        self.closed = self._started = self._sent = self._inside = False
-        self.whole = True  # what came out of an application leaves nothing of it to go on with
-        self._ready: list[bytes] = []  # the head, and what is written, go before the next piece
-        self._pieces: Iterator[bytes] = filter(None, self._call(app, request))
-
-    def _call(self, app: Callable[..., Any], request: Request) -> Iterator[bytes]:
+    def _wire(self, request: Request, expires: float | None) -> _WSGIWire:
         import io
-        from itertools import chain
         from urllib.parse import unquote_to_bytes
 
         path, _, query = request.url.target.partition("?")
@@ -2618,6 +2622,22 @@ class _WSGIWire:
         for name, value in _joined(request.lines()).items():  # RFC 3875, 4.1.18
             key = name.upper().replace("-", "_")
             environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+        return _WSGIWire(self.app, environ, expires)
+
+
+class _WSGIWire(_ThreadWire):
+    """A call of the application, which runs when something is to be received."""
+
+    def __init__(self, app: Callable[..., Any], environ: Any, expires: float | None) -> None:
+        super().__init__(expires)
+        self._started = self._sent = False
+        self.whole = True  # what came out of an application leaves nothing of it to go on with
+        self._ready: list[bytes] = []  # the head, and what is written, go before the next piece
+        self._pieces: Iterator[bytes] = filter(None, self._run(app, environ))
+
+    def _run(self, app: Callable[..., Any], environ: Any) -> Iterator[bytes]:
+        from itertools import chain
+
         self._result = app(environ, self._start_response)
         # The head waits for no piece, and one may be written at the end.
         for piece in chain([b""], self._result, [b""]):
@@ -2633,29 +2653,17 @@ class _WSGIWire:
         self._started = True
         return self._ready.append
 
-    async def recv(self) -> bytes:
-        return self.recv_now()
-
     def recv_now(self) -> bytes:
-        self._inside, self.whole = True, False  # as in _BlockingWire: who is inside closes
-        data = b""
+        self.whole = False
         try:
-            if not self.closed:
-                data = next(self._pieces, b"")
-            self.whole = True
+            data: bytes = self._call(next, self._pieces, b"")
         except (OSError, EOFError) as error:
-            if _from_handler(error):
+            if self.closed or _from_handler(error):
                 raise
-            if not self.closed:
-                raise _failed(error) from error
-        finally:
-            self._inside = False
-            if self.closed:
-                self._close()
-        if self.closed:
-            raise _Closed
+            raise _failed(error) from error
+        self.whole = True
         if self.expires is not None and monotonic() > self.expires:
-            raise _too_late(self)
+            raise self.too_late()
         if not self._started:
             raise RuntimeError("the application did not call start_response")
         self._sent = True
@@ -2666,18 +2674,6 @@ class _WSGIWire:
         self._pieces = iter(())  # which refer to this wire: nothing waits for the garbage collector
         if hasattr(result, "close"):
             result.close()
-
-    def interrupt(self) -> None:
-        self.closed = True
-        if not self._inside:
-            self._close()
-
-    stop = interrupt  # nothing arrives that nobody has asked for
-
-    async def release(self) -> None:
-        self.interrupt()
-
-    end = release
 
 
 class ASGITransport:
@@ -2699,8 +2695,10 @@ class ASGITransport:
 
     def __init__(self, app: Callable[..., Any]) -> None:
         self.app = app
-        self._lifespan: Any = None
         self._state: dict[str, Any] = {}
+        self._lifespan: Any = None
+        self._asked: Any = None  # what the application is to be told, and what it has told
+        self._told: Any = None
 
     async def __call__(
         self, method: str, url: str, *, headers: Any = None, content: bytes | None = None,
@@ -2724,238 +2722,235 @@ class ASGITransport:
                         for name, value in request.lines()],
             "state": self._state.copy(),
         }  # fmt: skip
-        body = {"type": "http.request", "body": request.content or b"", "more_body": False}
-        return _ASGIWire(self.app, scope, body, {"type": "http.disconnect"}, expires)
+        return _ASGIWire(self.app, scope, request.content or b"", expires)
 
     async def __aenter__(self) -> ASGITransport:
-        self._state = {}
+        from asyncio import Queue
+
+        self._state, self._asked, self._told = {}, Queue(), Queue()
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self._state}
-        first, last = {"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}
-        lifespan = self._lifespan = _ASGIWire(self.app, scope, first, last)
+        lifespan = _Application(self.app, scope, self._asked.get, self._told.put)
+        lifespan.task.add_done_callback(lambda _: self._told.put_nowait(None))
+        self._lifespan = lifespan
         try:
-            await self._event("startup")
-        except BodyError:  # it returned: it has no lifespan
-            self._lifespan = None
-        except BaseException as error:
-            if not (lifespan.untouched and isinstance(error, Exception)):
-                await lifespan.release()
-                raise
-            self._lifespan = None
+            if not await self._event("startup"):
+                self._lifespan = None
+        except BaseException:
+            await lifespan.release()
+            raise
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         lifespan = self._lifespan
         if lifespan is None:
             return
-        lifespan.gone.set()
         try:
             await self._event("shutdown")
-        except BodyError:
-            pass  # it left without a word
         finally:
             await lifespan.release()
         lifespan.check()
 
-    async def _event(self, event: str) -> None:
-        due = f"lifespan.{event}.complete", f"lifespan.{event}.failed"
-        message = await self._lifespan.sent(*due)
-        if message["type"] == due[1]:
+    async def _event(self, event: str) -> bool:
+        """Tell the application; `False` if it has ended without a word."""
+        self._asked.put_nowait({"type": f"lifespan.{event}"})
+        message = await self._told.get()
+        if message is None:
+            error = self._lifespan.error()
+            if error and (event == "shutdown" or self._asked.empty()):
+                raise error  # else it did not know what it was called for
+            return False
+        if message["type"] == f"lifespan.{event}.failed":
             await self._lifespan.release()
             why = f"the application's {event} failed: {message.get('message', '')}"
             raise RuntimeError(why) from self._lifespan.error()
+        if message["type"] != f"lifespan.{event}.complete":
+            raise _misplaced(message, f"lifespan.{event}.complete")
+        return True
+
+
+def _misplaced(message: Any, due: str) -> RuntimeError:
+    return RuntimeError(f"the application sent {message['type']!r} where {due!r} is due")
 
 
 _running: set[Any] = set()  # the loop does not hold tasks
 
 
-class _ASGIWire:
-    """A running application: what it receives first and last, and what it has sent, each message
-    until it is taken.
-    """
+class _Application:
+    """A call of an ASGI application, in a task, and what it has come to."""
 
-    whole = True  # it goes on, whatever happens to who waits for it
-
-    def __init__(
-        self, app: Callable[..., Any], scope: Any, first: Any, last: Any,
-        expires: float | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, app: Callable[..., Any], scope: Any, receive: Any, send: Any) -> None:
         import asyncio
 
-        self.expires = expires  # by the loop's clock
-        self.idle: float | None = None
-        self.closed = False
-        self.untouched = True  # it has neither asked for anything nor sent anything
-        self.gone = asyncio.Event()  # the client
-        self._first, self._last = first, last
-        self._due = "http.response.start"
-        self._answered = False  # it has sent all of its answer
-        self._over = False  # what it still sends is dropped
+        async def call() -> None:
+            await app(scope, receive, send)
+
+        self.task = asyncio.ensure_future(call())
         self._cancelled = False
-        self._error: RequestTimeout | None = None
-        self._messages: Any = asyncio.Queue()  # `None`: no more will come
-        self._task = asyncio.ensure_future(self._run(app, scope))
-        self._task.add_done_callback(lambda _: self._messages.put_nowait(None))
-        _running.add(self._task)
-        self._task.add_done_callback(_running.discard)
-
-    async def _run(self, app: Callable[..., Any], scope: Any) -> None:
-        await app(scope, self._receive, self._send)
-
-    async def _receive(self) -> Any:
-        self.untouched = False
-        if self._first is None:
-            await self.gone.wait()
-            return self._last  # however often it is asked
-        first, self._first = self._first, None
-        return first
-
-    async def _send(self, message: Any) -> None:
-        self.untouched = False
-        kind = message["type"]
-        if self.closed and kind.startswith("http."):
-            raise ConnectionResetError("the client has gone")  # as ASGI 2.4 has it
-        if kind == "http.response.start":
-            status = message["status"]
-            status = int(status) if isinstance(status, int) else status  # of an enumeration, too
-            head = _answer_head(status, message.get("headers", ()), bytes)
-            message = {"type": kind, "body": head}
-        elif kind == "http.response.body":
-            body = message.get("body", b"")
-            if not isinstance(body, (bytes, bytearray, memoryview)):
-                raise TypeError(f"the application's body is {type(body).__name__}, not bytes")
-            self._answered = self._answered or not message.get("more_body")
-        if self._over:
-            await _pause()
-        else:
-            self._messages.put_nowait(message)
-            await self._messages.join()
-        if self._answered:
-            self.gone.set()
-
-    async def sent(self, *due: str) -> Any:
-        """The application's next message. Raises what the application raised instead."""
-        loop, timer = self._task.get_loop(), None
-        seconds = self.idle if self.expires is None else self.expires - loop.time()
-        if seconds is not None:
-            timer = loop.call_later(seconds, self._expire)
-        try:
-            message = await self._messages.get()
-        finally:
-            if timer is not None:
-                timer.cancel()
-        self._messages.task_done()
-        if message is None:
-            self._messages.put_nowait(None)
-            if self.closed:
-                raise self._error or _Closed
-            self.check()
-            if due == ("http.response.start",):
-                raise RuntimeError("the application returned without an answer")
-            raise BodyError("the application ended before its answer was complete")
-        if message["type"] not in due:
-            raise RuntimeError(f"the application sent {message['type']!r} where {due[0]!r} is due")
-        return message
-
-    def _expire(self) -> None:
-        self._error = _too_late(self)
-        self.interrupt()
+        _running.add(self.task)
+        self.task.add_done_callback(_running.discard)
 
     def error(self) -> BaseException | None:
-        """What the application raised, if it has ended."""
-        ended = self._task.done() and not self._task.cancelled()
-        return self._task.exception() if ended else None
+        """What it raised, if it has ended."""
+        ended = self.task.done() and not self.task.cancelled()
+        error = self.task.exception() if ended else None
+        if isinstance(error, (OSError, EOFError)) and not _from_handler(error):
+            return _failed(error)
+        return error
 
     def check(self) -> None:
         error = self.error()
-        if isinstance(error, (OSError, EOFError)) and not _from_handler(error):
-            raise _failed(error) from error
         if error is not None:
             raise error
 
-    async def recv(self) -> bytes:
-        while self._due:
-            message = await self.sent(self._due)
-            if self._due == "http.response.start":
-                self._due = "http.response.body"
-            elif not message.get("more_body"):
-                self._due = ""
-            if message.get("body"):
-                return bytes(message["body"])
-        await self.end()
-        return b""
-
-    def _drop(self) -> None:
-        self._over = True
-        while not self._messages.empty():  # who waits in `send` goes on
-            self._messages.get_nowait()
-            self._messages.task_done()
-
-    def interrupt(self) -> None:
-        """The client has gone. The application is told, and cancelled if it goes on, unless it has
-        answered: then what it raises has been seen by nobody, and the loop says so.
-        """
-        loop, task = self._task.get_loop(), self._task
-        if self.closed or loop.is_closed():
-            self.closed = True
-            return
-        self.closed = True
-        self.gone.set()
-        self._drop()
-        self._messages.put_nowait(None)
-        if not self._answered:
-            timer = loop.call_later(_GRACE, self._cancel)
-            task.add_done_callback(lambda _: timer.cancel())
-            task.add_done_callback(lambda _: self.error())
-
-    stop = interrupt  # nothing arrives that nobody has asked for
+    def dismiss(self) -> None:
+        """It is cancelled if it goes on for long; what it raises does not matter."""
+        timer = self.task.get_loop().call_later(_GRACE, self._cancel)
+        self.task.add_done_callback(lambda _: timer.cancel())
+        self.task.add_done_callback(lambda _: self.error())
 
     def _cancel(self) -> None:
         if not self._cancelled:  # a second one would break off what it does because of the first
             self._cancelled = True
-            self._task.cancel()
+            self.task.cancel()
 
-    async def end(self) -> None:
-        """After all of the answer: the application has its time to return."""
-        import asyncio
-
-        if not self.closed:
-            self._drop()
-            await asyncio.wait({self._task}, timeout=_GRACE)
-            if self._task.done():
-                self.closed = True
-                self.check()
-            elif self._answered:
-                self.interrupt()
-            else:
-                await self.release()
-
-    async def release(self) -> None:
-        """`interrupt`, and wait until the application has ended, for a bounded time. Who is
+    async def release(self, answered: bool = False) -> None:
+        """`dismiss` it, unless it has answered, and wait for its end, for a bounded time. Who is
         cancelled meanwhile, once or in each turn of the loop, as anyio's scopes do it, is cancelled
         at the end.
         """
         import asyncio
 
-        if self._answered and self.closed:
-            return  # it had its time, and what it does in the background is left to it
-        self.interrupt()
-        loop, cancelled = self._task.get_loop(), None
-        until = loop.time() + (_GRACE if self._answered else 2 * _GRACE)
-        while not self._task.done() and (left := until - loop.time()) > 0:
+        if not answered:
+            self.dismiss()
+        loop, cancelled = self.task.get_loop(), None
+        until = loop.time() + (_GRACE if answered else 2 * _GRACE)
+        while not self.task.done() and (left := until - loop.time()) > 0:
             try:
-                await asyncio.wait({self._task}, timeout=left)
+                await asyncio.wait({self.task}, timeout=left)
             except asyncio.CancelledError as error:
-                if cancelled is None and not self._answered:
+                if cancelled is None and not answered:
                     self._cancel()
                     until = loop.time() + _GRACE
                 cancelled = error
-                if self._answered:
+                if answered:
                     break
         if cancelled is not None:
             try:
                 raise cancelled
             finally:
                 del cancelled  # it refers to this frame
+
+
+class _ASGIWire(_AsyncWire):
+    """An application in the place of a server. To the wire it is the transport, which brings what
+    the application sends, each piece when the one before was taken, and is aborted at the end.
+    """
+
+    def __init__(
+        self, app: Callable[..., Any], scope: Any, body: bytes, expires: float | None
+    ) -> None:
+        from asyncio import Event
+
+        super().__init__(expires)
+        self._transport = self
+        self._request: Any = {"type": "http.request", "body": body, "more_body": False}
+        self._due = "http.response.start"
+        self._answered = False  # it has sent all of its answer
+        self._gone, self._taken = Event(), Event()  # the client, and what was sent last
+        self._application = _Application(app, scope, self._receive, self._send)
+        self._application.task.add_done_callback(self._returned)
+
+    async def _receive(self) -> Any:
+        if self._request is None:
+            await self._gone.wait()
+            return {"type": "http.disconnect"}  # however often it is asked
+        request, self._request = self._request, None
+        return request
+
+    async def _send(self, message: Any) -> None:
+        if self.closed:
+            raise ConnectionResetError("the client has gone")  # as ASGI 2.4 has it
+        data = b""
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            status = int(status) if isinstance(status, int) else status  # of an enumeration, too
+            data = _answer_head(status, message.get("headers", ()), bytes)
+        elif message["type"] == "http.response.body":
+            body = message.get("body", b"")
+            if not isinstance(body, (bytes, bytearray, memoryview)):
+                raise TypeError(f"the application's body is {type(body).__name__}, not bytes")
+            data = bytes(body)
+            self._answered = self._answered or not message.get("more_body")
+        self._taken.clear()
+        if self._end is None:  # else there is nobody to take what it still sends
+            if message["type"] != self._due:
+                self._end = _misplaced(message, self._due)
+            elif data:
+                self.data_received(data)
+            self._due = "http.response.body"
+            if self._answered or self._end is not None:
+                self.eof_received()
+        await (self._taken.wait() if self._buffer else _Turn())
+        if self._answered:
+            self._gone.set()
+
+    def _returned(self, task: Any) -> None:
+        if self.closed:
+            return  # if it has answered, the loop tells what it raises and nobody has seen
+        error = self._application.error()
+        if error is None and not self._answered:
+            error = BodyError("the application ended before its answer was complete")
+            if self._due == "http.response.start":
+                error = RuntimeError("the application returned without an answer")
+        self.connection_lost(error)
+
+    async def recv(self) -> bytes:
+        data = await super().recv()
+        self._taken.set()
+        return data
+
+    def pause_reading(self) -> None:
+        pass  # it waits until what it has sent is taken
+
+    resume_reading = pause_reading
+
+    def abort(self) -> None:
+        """The client has gone. The application is told, and cancelled if it goes on, unless it has
+        answered: what it does then in the background is left to it.
+        """
+        self._transport = None
+        self._gone.set()
+        self._taken.set()
+        if not self._answered:
+            self._application.dismiss()
+
+    def stop(self) -> None:
+        self.interrupt()  # nothing has arrived that nobody has asked for
+
+    async def end(self) -> None:
+        """After all of the answer: the application has its time to return."""
+        import asyncio
+
+        if self.closed:
+            return
+        self._buffer = b""
+        self.eof_received()
+        self._taken.set()
+        application = self._application
+        await asyncio.wait({application.task}, timeout=_GRACE)
+        if application.task.done():
+            self.closed = True
+            application.check()
+        elif self._answered:
+            self.interrupt()
+        else:
+            await self.release()
+
+    async def release(self) -> None:
+        if self._answered and self.closed:
+            return  # it had its time
+        self.interrupt()
+        await self._application.release(self._answered)
 
 
 # --- other libraries' clients --------------------------------------------------------------------

@@ -1104,7 +1104,7 @@ def _body_read_before(response: Any) -> list[bytes]:
     return [body for body in kept if isinstance(body, bytes)]
 
 
-def _check_unread(response: Any, facts: _Facts) -> None:
+def _check_unread(response: Any, facts: Any) -> None:
     """Raise `ValueError` if a body is gone that was to come: http.client and what is built on it
     read `b""` then, as at an end. httpx and `httpclient` raise an error of their own.
     """
@@ -3068,7 +3068,6 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
     flush before it waits for more.
     """
     import logging
-    from types import SimpleNamespace
 
     httpclient, options, opened = _httpclient(), dict(arguments), False
     url, body = options["url"], _body(arguments)
@@ -3110,11 +3109,9 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
         if "include" in options:
             printer.add("\n".join([status, *map(": ".join, response.headers.items()), "", ""]))
             printer.flush()
-        return SimpleNamespace(
-            status_code=response.status_code, reason=response.reason, headers=response.headers,
-            url=response.url, route=response.route, limit=response.limit, close=response.close,
-            iter_bytes=lambda: printer.before_each(response.iter_bytes()),
-        )  # fmt: skip
+        pieces = response.iter_bytes
+        response.iter_bytes = lambda: printer.before_each(pieces())
+        return response
 
     def on_open(response: object) -> None:
         nonlocal opened

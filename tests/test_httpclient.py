@@ -794,18 +794,27 @@ class Timeouts(World):
                 self.assertEqual(self.fetch(server.url, timeout=None, idle_timeout=idle_timeout).data, ["here"])
 
 
-class HappyEyeballs(AsyncWorld):
+@in_both_worlds
+class HappyEyeballs(World):
     @unittest.skipUnless(sys.platform == "linux", "other systems do not leave a full backlog unanswered")
     def test_an_address_that_does_not_answer_does_not_hold_up_the_next(self) -> None:
         with Server(HERE) as server, unanswered_port() as port:
             with resolving(("127.0.0.1", port), ("127.0.0.1", server.port)):
                 self.assertEqual(self.fetch("http://service.test/", timeout=20.0).data, ["here"])
 
+    @unittest.skipUnless(sys.platform == "linux", "other systems do not leave a full backlog unanswered")
+    def test_a_limit_while_two_addresses_do_not_answer(self) -> None:
+        with unanswered_port() as port, unanswered_port() as other:
+            with resolving(("127.0.0.1", port), ("127.0.0.1", other)):
+                with mock.patch("httpclient._HEAD_START", 0.01), self.assertRaises(RequestTimeout):
+                    self.fetch("http://service.test/", timeout=0.05)
 
     def test_the_addresses_of_both_families_take_turns(self) -> None:
         with Server(HERE) as server, resolving(("::1", refused_port()), ("::1", 9), ("127.0.0.1", server.port)):
             self.assertEqual(self.fetch("http://service.test/", timeout=20.0).data, ["here"])
 
+
+class Races(AsyncWorld):
     def test_a_cancel_at_any_moment_leaves_no_socket(self) -> None:
         async def main(server: Server) -> None:
             for turns in range(30):

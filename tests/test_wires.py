@@ -755,7 +755,7 @@ class Systems(Wires):
             mock.patch("httpclient.socket", mock.Mock(spec=[])),
             self.assertRaises(ValueError) as caught,
         ):
-            self.exchange(uds="/run/x")
+            httpclient.check(True, None, "/run/x")
         self.assertIn("Unix sockets", str(caught.exception))
 
     @unittest.skipUnless(hasattr(socket, "AF_UNIX") and LINUX, "as Linux does it")
