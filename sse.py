@@ -2162,7 +2162,7 @@ class _Client(Generic[_Made, _Transport]):
     if not TYPE_CHECKING:  # checkers know from __init__ which options there are
 
         def __new__(cls, *arguments: Any, **options: Any) -> Any:
-            unknown = options.keys() - _DEFAULTS.keys()
+            unknown = [name for name in options if name not in _DEFAULTS]
             if unknown and cls.__init__ is _Client.__init__:  # a class derived may have its own
                 from difflib import get_close_matches
 
