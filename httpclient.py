@@ -1153,7 +1153,8 @@ class _TLS:
 
         self._wire = wire
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        name = host.partition("%")[0].removesuffix(".")
+        # As bytes, for ssl looks a string up in Python's IDNA, which takes 1.3 ms to load.
+        name = host.partition("%")[0].removesuffix(".").encode()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         # What follows the bytes that were decrypted last: `b""`, the end that the peer declared,
         # or an error. Both may arrive in one piece with data.

@@ -1473,8 +1473,9 @@ class _Options:
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     def __init__(self, given: dict[str, Any]) -> None:
-        for name, value in given.items():
-            if value is not _DEFAULTS[name]:
+        for name, default in _Client._defaults.items():
+            value = given[name]
+            if value is not default:
                 if name in _CHECKS:
                     _check_option(name, value)
                 elif name in ("headers", "params") and not callable(value):
@@ -1715,13 +1716,13 @@ def _header(headers: Any, name: str) -> list[str]:
     return [value for key, value in headers.items() if key.lower() == name]
 
 
-_TOKEN = (  # RFC 9110, 5.6.2
-    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-)
+_TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def _media_type(values: list[str]) -> str:
-    """The essence of the last valid media type (Fetch, "extract a MIME type")."""
+    """The essence of the last valid media type (Fetch, "extract a MIME type"): two tokens (RFC
+    9110, 5.6.2) and a slash.
+    """
     found, joined = "", ",".join(values)
     items = joined.split(",")
     if '"' in joined:  # which may quote a comma
@@ -2214,7 +2215,6 @@ class _Client(Generic[_Made, _Transport]):
         transport: _Transport | None = None,
     ) -> None:
         given = locals()
-        del given["self"]
         self._attempt: _Attempt | None = None  # the connection, until it is given back
         self._closed = False  # only ever set, by whichever thread
         options = self._options = _Options(given)
@@ -2244,16 +2244,19 @@ class _Client(Generic[_Made, _Transport]):
         self.last_event_id: str = last_event_id
         self.response: Response | None = None
 
+    # Those of all options, taken here, before a checker of types can decorate `__init__`.
+    _defaults = (__init__.__kwdefaults__ or {}) | {"url": ""}
+
     if not TYPE_CHECKING:  # checkers know from __init__ which options there are
 
         def __new__(cls, *arguments: Any, **options: Any) -> Any:
-            unknown = options.keys() - _DEFAULTS.keys()
+            unknown = [name for name in options if name not in cls._defaults]
             if unknown and cls.__init__ is _Client.__init__:  # a class derived may have its own
                 from difflib import get_close_matches
 
                 name = min(unknown)
                 hint = _FOREIGN_OPTIONS.get(name) or ", ".join(
-                    f"{known}=" for known in get_close_matches(name, _DEFAULTS, 1)
+                    f"{known}=" for known in get_close_matches(name, cls._defaults, 1)
                 )
                 text = f"there is no option {name!r}" + (f"; instead: {hint}" if hint else "")
                 raise TypeError(text)
@@ -2554,9 +2557,8 @@ class _Client(Generic[_Made, _Transport]):
         return failure
 
 
-_DEFAULTS = {"url": "", **(_Client.__init__.__kwdefaults__ or {})}  # of all options
-for _name in _DEFAULTS:
-    setattr(_Options, _name, _DEFAULTS[_name])
+for _name in _Client._defaults:
+    setattr(_Options, _name, _Client._defaults[_name])
 
 
 class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
