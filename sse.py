@@ -1077,7 +1077,10 @@ def _facts(response: Any) -> _Facts:
         kind = type(response.headers).__name__
         raise TypeError(f"the headers of an answer are a mapping, not {kind}")
     reason = getattr(response, "reason_phrase", None) or getattr(response, "reason", None) or ""
-    url = getattr(response, "url", None) or ""  # none in http.client
+    try:
+        url = getattr(response, "url", None) or ""  # none in http.client
+    except RuntimeError:  # httpx, for what was made without a request
+        url = ""
     route = getattr(response, "route", "")  # httpclient's, who tells of redirects and a proxy
     route = route if isinstance(route, str) else ""
     return _Facts(status, str(reason), response.headers, str(url), route)
