@@ -1649,6 +1649,7 @@ def _from_handler(error: BaseException) -> BaseException | None:
         if frame.f_globals is not globals():
             around.add(frame)
         frame = frame.f_back  # type: ignore[assignment]
+    raised = []
     for found in _chain(error, context=True):
         trace = found.__traceback__
         if trace is not None and trace.tb_frame in around:
@@ -1656,8 +1657,11 @@ def _from_handler(error: BaseException) -> BaseException | None:
         while trace is not None and trace.tb_next is not None:
             before, trace = trace.tb_frame, trace.tb_next
             if trace.tb_frame.f_code in installed or _was_given(trace.tb_frame, before):
-                return found
-    return None
+                raised.append(found)
+                break
+    # A library may give its own error the traceback of the one that is inside it.
+    inside = _chain(raised[0]) if raised else ()
+    return next((e for e in reversed(inside) if any(e is found for found in raised)), None)
 
 
 def _theirs(error: BaseException | None) -> BaseException | None:
