@@ -220,7 +220,8 @@ class Signals(Interrupting, SyncWorld):
             try:
                 signal_raised(mine)
             except OSError as error:
-                raise ConnectionError("aborted", error).with_traceback(error.__traceback__) from None
+                wrapper = ConnectionError("aborted", error)
+                raise wrapper.with_traceback(error.__traceback__) from None
 
         mine = Deadline("mine")
         with self.assertRaises(Deadline) as caught:
