@@ -1429,24 +1429,42 @@ def _check_option(name: str, value: Any) -> None:
 
 
 _FOREIGN_OPTIONS = {
-    "auth": 'headers={"Authorization": ...}, or user:password@ in the URL',
-    "cookies": 'headers={"Cookie": ...}',
-    "data": "json=, or content= with a body that is encoded already (urllib.parse.urlencode)",
-    "body": "content=",
-    "cert": "verify= with an ssl.SSLContext that has load_cert_chain()",
-    "proxies": "proxy=",
-    "allow_redirects": "follow_redirects=",
-    "session": "transport=",
-    "client": "transport=",
-    "files": "content= with a body that is encoded already",
-    "ssl": "verify= with an ssl.SSLContext",
-    "retries": "max_retries=",
-    "max_connect_retry": "max_retries=",
-    "reconnection_time": "retry_interval= in ms",
-    "initial_retry_delay": "retry_interval= in ms",
-    "latest_event_id": "last_event_id=",
-    "stream": "leave it out, for the answer is always streamed",
-}
+    name: hint
+    for names, hint in (
+        ("auth token api_key", 'headers={"Authorization": ...}, or user:password@ in the URL'),
+        ("cookies cookie", 'headers={"Cookie": ...}'),
+        ("user_agent", 'headers={"User-Agent": ...}'),
+        ("data form", "json=, or content= with a body that is encoded already "
+         "(urllib.parse.urlencode)"),
+        ("files", "content= with a body that is encoded already"),
+        ("body", "content="),
+        ("cert key", "verify= with an ssl.SSLContext that has load_cert_chain()"),
+        ("ssl ssl_context", "verify= with an ssl.SSLContext"),
+        ("verify_ssl insecure cafile", "verify="),
+        ("proxies", "proxy="),
+        ("allow_redirects", "follow_redirects="),
+        ("session client", "transport="),
+        ("event_source response", "EventSource.from_response(response)"),
+        ("connect_timeout", "timeout="),
+        ("read_timeout resp_read_timeout", "idle_timeout="),
+        ("timeout_total", "timeout= for the head, idle_timeout= for silence; none is for all"),
+        ("retries max_connect_retry", "max_retries="),
+        ("retry retry_delay reconnect_delay reconnection_time initial_retry_delay",
+         "retry_interval= in ms"),
+        ("backoff_factor retry_delay_strategy", "backoff="),
+        ("max_delay", "max_retry_interval= in ms"),
+        ("valid_http_codes raise_for_status error_strategy", "retry_on_status="),
+        ("last_id latest_event_id lastEventId", "last_event_id="),
+        ("exit_events", "until="),
+        ("on_message on_event", "a loop, for event in connect(url)"),
+        ("on_connect", "on_open="),
+        ("on_close on_disconnect", "on_error="),
+        ("logger", 'logging.getLogger("sse")'),
+        ("stream", "leave it out, for the answer is always streamed"),
+        ("chunk_size", "leave it out, for pieces are taken as they arrive"),
+    )
+    for name in names.split()
+}  # fmt: skip
 
 
 class _Options:
@@ -2244,10 +2262,12 @@ class _Client(Generic[_Made, _Transport]):
 
                 name = min(unknown)
                 hint = _FOREIGN_OPTIONS.get(name) or ", ".join(
-                    f"{known}=" for known in get_close_matches(name, _Options.names, 1)
+                    f"{known}=" for known in get_close_matches(name, _Options.names, 1, 0.8)
                 )
                 text = f"there is no option {name!r}" + (f"; instead: {hint}" if hint else "")
                 raise TypeError(text)
+            if len(arguments) > 1 and cls.__init__ is _Client.__init__:
+                raise TypeError('only the URL goes without a name: connect(url, method="POST")')
             return super().__new__(cls)
 
         __new__.__wrapped__ = __init__  # whose signature counts, for help() and the like

@@ -180,7 +180,10 @@ class Options(World):
         for name, hint in (
             ("auth", "instead: headers="), ("max_connect_retry", "instead: max_retries="),
             ("max_retry", "instead: max_retries="), ("jsn", "instead: json="), ("zzzz", "'zzzz'$"),
-            ("whole_url", "no option 'whole_url'"),
+            ("whole_url", "no option 'whole_url'"), ("last_event", "instead: last_event_id=$"),
+            ("connect_timeout", "instead: timeout=$"), ("exit_events", "instead: until=$"),
+            ("ssl_context", "instead: verify="), ("on_close", "instead: on_error=$"),
+            ("event_types", "'event_types'$"), ("port", "'port'$"),  # near to none of ours
         ):  # fmt: skip
             for make in (connect, async_connect):
                 with self.subTest(name), self.assertRaisesRegex(TypeError, hint):
@@ -231,7 +234,7 @@ class Options(World):
         self.connect(URL, transport=transport if is_async(self) else function).close()
 
     def test_only_the_url_is_positional(self) -> None:
-        with self.assertRaises(TypeError):
+        with self.assertRaisesRegex(TypeError, "only the URL"):
             connect(URL, {})  # type: ignore[call-arg,arg-type]
 
     def test_defaults(self) -> None:
