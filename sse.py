@@ -1660,7 +1660,7 @@ def _from_handler(error: BaseException) -> BaseException | None:
 
     installed = {
         getattr(handler, "__code__", getattr(type(handler).__call__, "__code__", None))
-        for handler in map(getsignal, range(1, NSIG))
+        for handler in filter(callable, map(getsignal, range(1, NSIG)))
     }
     around, frame = set(), sys._getframe(1)
     while frame is not None:
