@@ -1386,7 +1386,7 @@ _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
     "url": (
         (str,),
         lambda url: True,
-        "a string (an answer that is open already: EventSource.from_response(response))",
+        "a string, str(url); for an answer that is open already EventSource.from_response(response)",
     ),
     "timeout": _SECONDS,
     "idle_timeout": _SECONDS,
@@ -1425,7 +1425,8 @@ def _check_option(name: str, value: Any) -> None:
     good = isinstance(value, classes) and (value.__class__ is not bool or bool in classes)
     if not (good and test(value)):
         error = ValueError if good and classes != (object,) else TypeError
-        raise error(f"{name} is {wanted}, not {_shown(repr(value), 60)}")
+        shown = type(value).__name__ if name == "url" else _shown(repr(value), 60)
+        raise error(f"{name} is {wanted}, not {shown}")
 
 
 _FOREIGN_OPTIONS = {

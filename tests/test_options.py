@@ -155,6 +155,12 @@ class Options(World):
         with self.assertRaisesRegex(TypeError, "EventSource.from_response"):
             connect(answer)  # type: ignore[arg-type]
 
+    def test_a_url_of_another_type_is_not_shown(self) -> None:
+        """As bytes, or as yarl, httpx and pydantic have it: it may hold a password or a key."""
+        for make in (connect, async_connect):
+            with self.assertRaisesRegex(TypeError, r"str\(url\).*not bytes$"):
+                make(b"http://me:s3cret@h/?key=s3cret")  # type: ignore[arg-type]
+
     def test_headers(self) -> None:
         for headers in BAD_HEADERS:
             self.refuses(URL, headers=headers)
