@@ -25,6 +25,7 @@ import re
 import select
 import socket
 import sys
+from _signal import NSIG, getsignal  # type: ignore[import-not-found]  # without `enum`
 from _thread import RLock  # that of `threading`, which takes a millisecond to import
 from collections.abc import (
     AsyncIterator,
@@ -1301,11 +1302,11 @@ def _from_handler(error: BaseException) -> bool:
     handler now installed, which may have deleted what it was given.
     """
     trace = error.__traceback__
-    installed = _handlers() if trace is not None and trace.tb_next is not None else ()
     while trace is not None and trace.tb_next is not None:
         before, trace = trace.tb_frame, trace.tb_next
         code = trace.tb_frame.f_code
-        if code in installed:
+        # No time for what raises whenever the record that has arrived is not whole.
+        if trace.tb_frame.f_globals.get("__name__") != "ssl" and code in _handlers():
             return True
         if not code.co_flags & _OPTIMIZED:  # a module's, whose variables are no copy
             continue
@@ -1322,10 +1323,8 @@ def _from_handler(error: BaseException) -> bool:
 
 
 def _handlers() -> set[Any]:
-    """The code of the functions that Python calls for signals."""
-    from _signal import NSIG, getsignal  # type: ignore[import-not-found]
-
-    functions = map(getsignal, range(1, NSIG))
+    """The code of the functions that Python calls for signals; of one written in C `None`."""
+    functions = filter(callable, map(getsignal, range(1, NSIG)))
     return {getattr(f, "__code__", getattr(type(f).__call__, "__code__", None)) for f in functions}
 
 

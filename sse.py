@@ -1090,7 +1090,10 @@ def _facts(response: Any) -> SimpleNamespace:
         kind = type(response.headers).__name__
         raise TypeError(f"the headers of an answer are a mapping, not {kind}")
     reason = getattr(response, "reason_phrase", None) or getattr(response, "reason", None) or ""
-    url = getattr(response, "url", None) or ""  # none in http.client
+    try:
+        url = getattr(response, "url", None) or ""  # none in http.client
+    except RuntimeError:  # httpx, for what was made without a request
+        url = ""
     route = getattr(response, "route", "")  # httpclient's, who tells of redirects and a proxy
     route = route if isinstance(route, str) else ""
     return SimpleNamespace(
@@ -1398,7 +1401,7 @@ _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
     "url": (
         (str,),
         lambda url: True,
-        "a string (an answer that is open already: EventSource.from_response(response))",
+        "a string, str(url); for an answer that is open already EventSource.from_response(response)",
     ),
     "timeout": _SECONDS,
     "idle_timeout": _SECONDS,
@@ -1437,28 +1440,47 @@ def _check_option(name: str, value: Any) -> None:
     good = isinstance(value, classes) and (value.__class__ is not bool or bool in classes)
     if not (good and test(value)):
         error = ValueError if good and classes != (object,) else TypeError
-        raise error(f"{name} is {wanted}, not {_shown(repr(value), 60)}")
+        shown = type(value).__name__ if name == "url" else _shown(repr(value), 60)
+        raise error(f"{name} is {wanted}, not {shown}")
 
 
 _FOREIGN_OPTIONS = {
-    "auth": 'headers={"Authorization": ...}, or user:password@ in the URL',
-    "cookies": 'headers={"Cookie": ...}',
-    "data": "json=, or content= with a body that is encoded already (urllib.parse.urlencode)",
-    "body": "content=",
-    "cert": "verify= with an ssl.SSLContext that has load_cert_chain()",
-    "proxies": "proxy=",
-    "allow_redirects": "follow_redirects=",
-    "session": "transport=",
-    "client": "transport=",
-    "files": "content= with a body that is encoded already",
-    "ssl": "verify= with an ssl.SSLContext",
-    "retries": "max_retries=",
-    "max_connect_retry": "max_retries=",
-    "reconnection_time": "retry_interval= in ms",
-    "initial_retry_delay": "retry_interval= in ms",
-    "latest_event_id": "last_event_id=",
-    "stream": "leave it out, for the answer is always streamed",
-}
+    name: hint
+    for names, hint in (
+        ("auth token api_key", 'headers={"Authorization": ...}, or user:password@ in the URL'),
+        ("cookies cookie", 'headers={"Cookie": ...}'),
+        ("user_agent", 'headers={"User-Agent": ...}'),
+        ("data form", "json=, or content= with a body that is encoded already "
+         "(urllib.parse.urlencode)"),
+        ("files", "content= with a body that is encoded already"),
+        ("body", "content="),
+        ("cert key", "verify= with an ssl.SSLContext that has load_cert_chain()"),
+        ("ssl ssl_context", "verify= with an ssl.SSLContext"),
+        ("verify_ssl insecure cafile", "verify="),
+        ("proxies", "proxy="),
+        ("allow_redirects", "follow_redirects="),
+        ("session client", "transport="),
+        ("event_source response", "EventSource.from_response(response)"),
+        ("connect_timeout", "timeout="),
+        ("read_timeout resp_read_timeout", "idle_timeout="),
+        ("timeout_total", "timeout= for the head, idle_timeout= for silence; none is for all"),
+        ("retries max_connect_retry", "max_retries="),
+        ("retry retry_delay reconnect_delay reconnection_time initial_retry_delay",
+         "retry_interval= in ms"),
+        ("backoff_factor retry_delay_strategy", "backoff="),
+        ("max_delay", "max_retry_interval= in ms"),
+        ("valid_http_codes raise_for_status error_strategy", "retry_on_status="),
+        ("last_id latest_event_id lastEventId", "last_event_id="),
+        ("exit_events", "until="),
+        ("on_message on_event", "a loop, for event in connect(url)"),
+        ("on_connect", "on_open="),
+        ("on_close on_disconnect", "on_error="),
+        ("logger", 'logging.getLogger("sse")'),
+        ("stream", "leave it out, for the answer is always streamed"),
+        ("chunk_size", "leave it out, for pieces are taken as they arrive"),
+    )
+    for name in names.split()
+}  # fmt: skip
 
 
 class _Options:
@@ -1651,13 +1673,14 @@ def _from_handler(error: BaseException) -> BaseException | None:
 
     installed = {
         getattr(handler, "__code__", getattr(type(handler).__call__, "__code__", None))
-        for handler in map(getsignal, range(1, NSIG))
+        for handler in filter(callable, map(getsignal, range(1, NSIG)))
     }
     around, frame = set(), sys._getframe(1)
     while frame is not None:
         if frame.f_globals is not globals():
             around.add(frame)
         frame = frame.f_back  # type: ignore[assignment]
+    raised = []
     for found in _chain(error, context=True):
         trace = found.__traceback__
         if trace is not None and trace.tb_frame in around:
@@ -1665,8 +1688,11 @@ def _from_handler(error: BaseException) -> BaseException | None:
         while trace is not None and trace.tb_next is not None:
             before, trace = trace.tb_frame, trace.tb_next
             if trace.tb_frame.f_code in installed or _was_given(trace.tb_frame, before):
-                return found
-    return None
+                raised.append(found)
+                break
+    # A library may give its own error the traceback of the one that is inside it.
+    inside = _chain(raised[0]) if raised else ()
+    return next((e for e in reversed(inside) if any(e is found for found in raised)), None)
 
 
 def _theirs(error: BaseException | None) -> BaseException | None:
@@ -2256,10 +2282,12 @@ class _Client(Generic[_Made, _Transport]):
 
                 name = min(unknown)
                 hint = _FOREIGN_OPTIONS.get(name) or ", ".join(
-                    f"{known}=" for known in get_close_matches(name, cls._defaults, 1)
+                    f"{known}=" for known in get_close_matches(name, cls._defaults, 1, 0.8)
                 )
                 text = f"there is no option {name!r}" + (f"; instead: {hint}" if hint else "")
                 raise TypeError(text)
+            if len(arguments) > 1 and cls.__init__ is _Client.__init__:
+                raise TypeError('only the URL goes without a name: connect(url, method="POST")')
             return super().__new__(cls)
 
         __new__.__wrapped__ = __init__  # whose signature counts, for help() and the like

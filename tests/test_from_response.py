@@ -72,6 +72,21 @@ class FromResponse(unittest.TestCase):
                 with urllib.request.urlopen(server.url) as response:
                     self.assertEqual([*sse.EventSource.from_response(response)], [])
 
+    def test_an_answer_that_belongs_to_no_request(self) -> None:
+        """As httpx makes it of `Response(200, content=...)` in tests: it raises for its URL."""
+
+        class Made(SimpleNamespace):
+            @property
+            def url(self) -> str:
+                raise RuntimeError("The request instance has not been set on this response.")
+
+        kind = {"content-type": "text/event-stream"}
+        made = Made(status_code=200, headers=kind, iter_bytes=lambda: iter([b"data: x\n\n"]))
+        self.assertEqual([e.data for e in sse.EventSource.from_response(made)], ["x"])
+        made = Made(status_code=404, headers=kind, iter_bytes=lambda: iter([b"no"]))
+        with self.assertRaisesRegex(sse.SSEHTTPError, "^HTTP 404: no"):
+            sse.EventSource.from_response(made)
+
     def test_errors_without_a_url(self) -> None:
         """http.client does not tell it."""
         for script, text in (

@@ -213,6 +213,21 @@ class Signals(Interrupting, SyncWorld):
         client = self.connect("http://localhost", transport=transport, max_retries=1)
         self.assertRaises(Deadline, next, client)
 
+    def test_an_error_that_was_wrapped_with_its_traceback(self) -> None:
+        """As urllib3 does it to what it takes for a lost connection."""
+
+        def transport(*request: Any, **options: Any) -> Any:
+            try:
+                signal_raised(mine)
+            except OSError as error:
+                wrapper = ConnectionError("aborted", error)
+                raise wrapper.with_traceback(error.__traceback__) from None
+
+        mine = Deadline("mine")
+        with self.assertRaises(Deadline) as caught:
+            next(self.connect("http://localhost", transport=transport, max_retries=1))
+        self.assertIs(caught.exception, mine)
+
     def test_a_deadline_that_was_dealt_with_is_not_raised_again(self) -> None:
         """What the caller is handling when he asks for more is no interruption of that."""
         drop = stream("data: x\n\n", end="cut")

@@ -155,6 +155,12 @@ class Options(World):
         with self.assertRaisesRegex(TypeError, "EventSource.from_response"):
             connect(answer)  # type: ignore[arg-type]
 
+    def test_a_url_of_another_type_is_not_shown(self) -> None:
+        """As bytes, or as yarl, httpx and pydantic have it: it may hold a password or a key."""
+        for make in (connect, async_connect):
+            with self.assertRaisesRegex(TypeError, r"str\(url\).*not bytes$"):
+                make(b"http://me:s3cret@h/?key=s3cret")  # type: ignore[arg-type]
+
     def test_headers(self) -> None:
         for headers in BAD_HEADERS:
             self.refuses(URL, headers=headers)
@@ -180,7 +186,10 @@ class Options(World):
         for name, hint in (
             ("auth", "instead: headers="), ("max_connect_retry", "instead: max_retries="),
             ("max_retry", "instead: max_retries="), ("jsn", "instead: json="), ("zzzz", "'zzzz'$"),
-            ("whole_url", "no option 'whole_url'"),
+            ("whole_url", "no option 'whole_url'"), ("last_event", "instead: last_event_id=$"),
+            ("connect_timeout", "instead: timeout=$"), ("exit_events", "instead: until=$"),
+            ("ssl_context", "instead: verify="), ("on_close", "instead: on_error=$"),
+            ("event_types", "'event_types'$"), ("port", "'port'$"),  # near to none of ours
         ):  # fmt: skip
             for make in (connect, async_connect):
                 with self.subTest(name), self.assertRaisesRegex(TypeError, hint):
@@ -231,7 +240,7 @@ class Options(World):
         self.connect(URL, transport=transport if is_async(self) else function).close()
 
     def test_only_the_url_is_positional(self) -> None:
-        with self.assertRaises(TypeError):
+        with self.assertRaisesRegex(TypeError, "only the URL"):
             connect(URL, {})  # type: ignore[call-arg,arg-type]
 
     def test_defaults(self) -> None:
