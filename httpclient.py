@@ -1841,7 +1841,8 @@ class _AsyncWire(_Wire):
             if not looking.cancel() and not looking.cancelled():
                 looking.exception()  # has been seen
 
-    drop = staticmethod(socket.socket.close)
+    def drop(self, sock: socket.socket) -> None:
+        sock.close()
 
     @staticmethod
     def now() -> float:
