@@ -1209,13 +1209,9 @@ class _TLS:
         pieces: list[bytes] = []
         try:
             while self._incoming.pending and self._end is None:
-                piece = self._object.read(_RECORD)
-                if not piece:
+                pieces.append(self._object.read(_RECORD))
+                if not pieces[-1]:
                     self._end = b""
-                elif pieces or self._incoming.pending:
-                    pieces.append(piece)
-                else:
-                    return piece  # the one record that was there: an event flushed alone
         except OSError as error:
             import ssl
 
@@ -1226,7 +1222,7 @@ class _TLS:
             elif not isinstance(error, ssl.SSLWantReadError):  # which says: a record is incomplete
                 self._end = self._failure(error)
                 self._end.__cause__ = error
-        if pieces:
+        if any(pieces):
             return b"".join(pieces)
         if isinstance(self._end, HTTPClientError):
             raise _end_of(self)
@@ -1377,6 +1373,12 @@ class _Wire:
         self.expires = expires  # a moment on the wire's clock that bounds all calls together
         self.idle: float | None = None  # if there is none, seconds of silence that end a `recv`
         self.closed = False  # ended by us
+
+    def deadline(self, now: float) -> float:
+        """The moment until which to wait for what is to be received next."""
+        if self.expires is not None:
+            return self.expires
+        return inf if self.idle is None else now + self.idle
 
     def too_late(self) -> RequestTimeout:
         if self.expires is None:
@@ -1589,8 +1591,7 @@ class _BlockingWire(_ThreadWire):
         tests that freeze it.
         """
         now = monotonic()
-        limit = inf if self.idle is None else now + self.idle
-        limit = limit if self.expires is None else self.expires
+        limit = self.deadline(now)
         until = min(limit, now + most)
         left = until - now
         while True:
@@ -1899,10 +1900,7 @@ class _AsyncWire(_Wire):
 
     def _news(self) -> _Wakeup:
         """To be awaited: what happens next, the end of the time for it included."""
-        until = self.expires
-        if until is None:
-            until = inf if self.idle is None else self._loop.time() + self.idle
-        self._until = until
+        self._until = until = self.deadline(self._loop.time())
         if self._timer is not None and until < self._timer.when():
             self._timer.cancel()
             self._timer = None
