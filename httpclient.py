@@ -1367,12 +1367,13 @@ class _Wire:
     neither received nor to be sent, if the last call was interrupted?
     """
 
-    __slots__ = ("closed", "expires", "idle")
+    __slots__ = ("_process", "closed", "expires", "idle")
 
     def __init__(self, expires: float | None) -> None:
         self.expires = expires  # a moment on the wire's clock that bounds all calls together
         self.idle: float | None = None  # if there is none, seconds of silence that end a `recv`
         self.closed = False  # ended by us
+        self._process = os.getpid()  # in a forked child the connection is the parent's
 
     def deadline(self, now: float) -> float:
         """The moment until which to wait for what is to be received next."""
@@ -1464,7 +1465,7 @@ async def _connect(wire: Any, waiting: list[Any]) -> None:
             attempt = None
             try:
                 if waiting and (over or not running):
-                    until = wire.now() + _HEAD_START
+                    over, until = False, wire.now() + _HEAD_START
                     running.append(_Connecting(waiting.pop(0)))
                 for attempt in running:
                     if attempt.step():
@@ -1545,7 +1546,6 @@ class _BlockingWire(_ThreadWire):
     def __init__(self, expires: float | None) -> None:
         super().__init__(expires)
         self._stopped = False
-        self._process = os.getpid()  # in a forked child the connection is the parent's
         self._lock = RLock()  # held for moments; reentrant for the sake of signal handlers
         self._sock: Any = None
         self._unsent = memoryview(b"")
@@ -1769,7 +1769,7 @@ class _AsyncWire(_Wire):
     """
 
     __slots__ = (
-        "_buffer", "_end", "_loop", "_process", "_sock", "_timer", "_transport", "_until",
+        "_buffer", "_end", "_loop", "_sock", "_timer", "_transport", "_until",
         "_wakeup", "whole",
     )  # fmt: skip
 
@@ -1778,7 +1778,6 @@ class _AsyncWire(_Wire):
 
         super().__init__(expires)
         self._loop = get_running_loop()
-        self._process = os.getpid()
         self._wakeup = _Wakeup(self._loop)
         self.whole = True
         self._sock: socket.socket | None = None
@@ -2379,7 +2378,7 @@ class AsyncExchange(Exchange):
         if wire is None or wire.closed:
             return
         self.interrupt()  # else the loop would keep the connection for ever
-        if not ending() and getattr(wire, "_process", None) in (None, os.getpid()):
+        if not ending() and wire._process == os.getpid():
             import warnings
 
             text = "an AsyncResponse was not closed"
