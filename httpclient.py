@@ -1360,11 +1360,11 @@ def _poll(socks: list[socket.socket], events: int, seconds: float) -> int:
 class _Wire:
     """What carries bytes to a server and back: a socket, asyncio, or an application in-process.
 
-    `recv` gives what arrives next, `b""` at the end, which it waits for. Calls from outside:
-    `stop()`, receive no more than has arrived; `interrupt()`, abort, who is inside a call gets
-    `_Closed`; `release()`, the same, and await that all is given back. In a forked child these
-    close the descriptor and do no more. `end()`: the body is complete. `whole`: is nothing lost,
-    neither received nor to be sent, if the last call was interrupted?
+    `recv` waits for what arrives next, and gives `b""` at the end. Calls from outside:
+    `interrupt()`, abort, who is inside a call gets `_Closed`; `release()`, the same, and await that
+    all is given back; `stop()`, where there is a socket: receive no more than has arrived. In a
+    forked child these close the descriptor and do no more. `end()`: the body is complete. `whole`:
+    is nothing lost, neither received nor to be sent, if the last call was interrupted?
     """
 
     __slots__ = ("_process", "closed", "expires", "idle")
@@ -1387,12 +1387,6 @@ class _Wire:
         return RequestTimeout("no answer in time (timeout)")
 
     interrupt: Callable[[], None]
-
-    def stop(self) -> None:
-        self.interrupt()  # an application has nothing that nobody has asked for
-
-    async def release(self) -> None:
-        self.interrupt()
 
     async def end(self) -> None:
         self.interrupt()
@@ -2893,9 +2887,6 @@ class _ASGIWire(_AsyncWire):
         self._taken.set()
         if not self._answered:
             self._application.dismiss()
-
-    def stop(self) -> None:
-        self.interrupt()  # nothing has arrived that nobody has asked for
 
     async def end(self) -> None:
         """After all of the answer: the application has its time to return."""
