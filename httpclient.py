@@ -2938,7 +2938,9 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     for what is for the other world, for a bare ASGI or WSGI application, for what is not callable.
     """
     name, world, send = _recognized(client)
-    if world is None and not callable(client):
+    if world is None:
+        if callable(client):
+            return client  # type: ignore[no-any-return]
         known = ", ".join(".".join(key) for key in _CLIENTS if _CLIENTS[key][0] is asynchronous)
         ours = "ASGITransport(app) or a coroutine" if asynchronous else "WSGITransport(app) or a"
         hint = ""
@@ -2946,9 +2948,9 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
             hint = "; such a part of httpx goes into its Client or AsyncClient(transport=...)"
         raise TypeError(f"transport= takes {known}, {ours} function transport(method, url, *, "
                         f"headers, content, timeout), not {name}{hint}")  # fmt: skip
-    if world is not None and isinstance(client, type):
+    if isinstance(client, type):
         raise TypeError(f"transport= takes an instance of {name}, not the class")
-    if world is not None and world != asynchronous:
+    if world != asynchronous:
         right, wrong = ("async_connect", "connect") if world else ("connect", "async_connect")
         raise TypeError(f"transport={name} is for {right}(), not for {wrong}()")
     return partial(send, client) if send else client
@@ -2965,7 +2967,9 @@ def _recognized(client: Any) -> tuple[str, bool | None, Any]:
         key = base.__module__.partition(".")[0], base.__name__
         if key in _CLIENTS:
             return ".".join(key), *_CLIENTS[key]
-    code = _code_of(client)
+    # The code that a call runs, if it is Python's; of what a decorator wraps, if it says so.
+    function = client if hasattr(client, "__code__") else type(client).__call__
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
     parameters = code.co_varnames[: code.co_argcount] if code else ()
     for last, world, name in ((("receive", "send"), "async_connect", "ASGI"),
                               (("start_response",), "connect", "WSGI")):  # fmt: skip
@@ -2976,12 +2980,6 @@ def _recognized(client: Any) -> tuple[str, bool | None, Any]:
         return "a coroutine function", True, None
     package = kind.__module__.partition(".")[0]
     return kind.__name__ if package == "builtins" else f"{package}.{kind.__name__}", None, None
-
-
-def _code_of(function: Any) -> Any:
-    """The code that a call runs, if it is Python's; of what a decorator wraps, if it says so."""
-    function = function if hasattr(function, "__code__") else type(function).__call__
-    return getattr(getattr(function, "__wrapped__", function), "__code__", None)
 
 
 def _send_by_requests(
