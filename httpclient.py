@@ -1219,13 +1219,9 @@ class _TLS:
         pieces: list[bytes] = []
         try:
             while self._incoming.pending and self._end is None:
-                piece = self._object.read(_RECORD)
-                if not piece:
+                pieces.append(self._object.read(_RECORD))
+                if not pieces[-1]:
                     self._end = b""
-                elif pieces or self._incoming.pending:
-                    pieces.append(piece)
-                else:
-                    return piece  # the one record that was there: an event flushed alone
         except OSError as error:
             import ssl
 
@@ -1236,7 +1232,7 @@ class _TLS:
             elif not isinstance(error, ssl.SSLWantReadError):  # which says: a record is incomplete
                 self._end = self._failure(error)
                 self._end.__cause__ = error
-        if pieces:
+        if any(pieces):
             return b"".join(pieces)
         if isinstance(self._end, HTTPClientError):
             raise _end_of(self)
@@ -1387,19 +1383,26 @@ def _poll(socks: list[socket.socket], events: int, seconds: float) -> int:
 class _Wire:
     """What carries bytes to a server and back: a socket, asyncio, or an application in-process.
 
-    `recv` gives what arrives next, `b""` at the end, which it waits for. Calls from outside:
-    `stop()`, receive no more than has arrived; `interrupt()`, abort, who is inside a call gets
-    `_Closed`; `release()`, the same, and await that all is given back. In a forked child these
-    close the descriptor and do no more. `end()`: the body is complete. `whole`: is nothing lost,
-    neither received nor to be sent, if the last call was interrupted?
+    `recv` waits for what arrives next, and gives `b""` at the end. Calls from outside:
+    `interrupt()`, abort, who is inside a call gets `_Closed`; `release()`, the same, and await that
+    all is given back; `stop()`, where there is a socket: receive no more than has arrived. In a
+    forked child these close the descriptor and do no more. `end()`: the body is complete. `whole`:
+    is nothing lost, neither received nor to be sent, if the last call was interrupted?
     """
 
-    __slots__ = ("closed", "expires", "idle")
+    __slots__ = ("_process", "closed", "expires", "idle")
 
     def __init__(self, expires: float | None) -> None:
         self.expires = expires  # a moment on the wire's clock that bounds all calls together
         self.idle: float | None = None  # if there is none, seconds of silence that end a `recv`
         self.closed = False  # ended by us
+        self._process = os.getpid()  # in a forked child the connection is the parent's
+
+    def deadline(self, now: float) -> float:
+        """The moment until which to wait for what is to be received next."""
+        if self.expires is not None:
+            return self.expires
+        return inf if self.idle is None else now + self.idle
 
     def too_late(self) -> RequestTimeout:
         if self.expires is None:
@@ -1407,12 +1410,6 @@ class _Wire:
         return RequestTimeout("no answer in time (timeout)")
 
     interrupt: Callable[[], None]
-
-    def stop(self) -> None:
-        self.interrupt()  # an application has nothing that nobody has asked for
-
-    async def release(self) -> None:
-        self.interrupt()
 
     async def end(self) -> None:
         self.interrupt()
@@ -1485,7 +1482,7 @@ async def _connect(wire: Any, waiting: list[Any]) -> None:
             attempt = None
             try:
                 if waiting and (over or not running):
-                    until = wire.now() + _HEAD_START
+                    over, until = False, wire.now() + _HEAD_START
                     running.append(_Connecting(waiting.pop(0)))
                 for attempt in running:
                     if attempt.step():
@@ -1566,7 +1563,6 @@ class _BlockingWire(_ThreadWire):
     def __init__(self, expires: float | None) -> None:
         super().__init__(expires)
         self._stopped = False
-        self._process = os.getpid()  # in a forked child the connection is the parent's
         self._lock = RLock()  # held for moments; reentrant for the sake of signal handlers
         self._sock: Any = None
         self._unsent = memoryview(b"")
@@ -1612,8 +1608,7 @@ class _BlockingWire(_ThreadWire):
         tests that freeze it.
         """
         now = monotonic()
-        limit = inf if self.idle is None else now + self.idle
-        limit = limit if self.expires is None else self.expires
+        limit = self.deadline(now)
         until = min(limit, now + most)
         left = until - now
         while True:
@@ -1800,14 +1795,13 @@ class _AsyncWire(_Wire):
     """
 
     __slots__ = (
-        "_buffer", "_end", "_loop", "_process", "_sock", "_timer", "_transport", "_until",
+        "_buffer", "_end", "_loop", "_sock", "_timer", "_transport", "_until",
         "_wakeup", "whole",
     )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
         super().__init__(expires)
         self._loop = _running_loop()
-        self._process = os.getpid()
         self._wakeup = _Wakeup(self._loop)
         self.whole = True
         self._sock: socket.socket | None = None
@@ -1871,7 +1865,8 @@ class _AsyncWire(_Wire):
             if not looking.cancel() and not looking.cancelled():
                 looking.exception()  # has been seen
 
-    drop = staticmethod(socket.socket.close)
+    def drop(self, sock: socket.socket) -> None:
+        sock.close()
 
     @staticmethod
     def now() -> float:
@@ -1926,10 +1921,7 @@ class _AsyncWire(_Wire):
 
     def _news(self) -> _Wakeup:
         """To be awaited: what happens next, the end of the time for it included."""
-        until = self.expires
-        if until is None:
-            until = inf if self.idle is None else self._loop.time() + self.idle
-        self._until = until
+        self._until = until = self.deadline(self._loop.time())
         if self._timer is not None and until < self._timer.when():
             self._timer.cancel()
             self._timer = None
@@ -2408,7 +2400,7 @@ class AsyncExchange(Exchange):
         if wire is None or wire.closed:
             return
         self.interrupt()  # else the loop would keep the connection for ever
-        if not ending() and getattr(wire, "_process", None) in (None, os.getpid()):
+        if not ending() and wire._process == os.getpid():
             import warnings
 
             text = "an AsyncResponse was not closed"
@@ -2924,9 +2916,6 @@ class _ASGIWire(_AsyncWire):
         if not self._answered:
             self._application.dismiss()
 
-    def stop(self) -> None:
-        self.interrupt()  # nothing has arrived that nobody has asked for
-
     async def end(self) -> None:
         """After all of the answer: the application has its time to return."""
         import asyncio
@@ -2977,7 +2966,9 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     for what is for the other world, for a bare ASGI or WSGI application, for what is not callable.
     """
     name, world, send = _recognized(client)
-    if world is None and not callable(client):
+    if world is None:
+        if callable(client):
+            return client  # type: ignore[no-any-return]
         known = ", ".join(".".join(key) for key in _CLIENTS if _CLIENTS[key][0] is asynchronous)
         ours = "ASGITransport(app) or a coroutine" if asynchronous else "WSGITransport(app) or a"
         hint = ""
@@ -2985,9 +2976,9 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
             hint = "; such a part of httpx goes into its Client or AsyncClient(transport=...)"
         raise TypeError(f"transport= takes {known}, {ours} function transport(method, url, *, "
                         f"headers, content, timeout), not {name}{hint}")  # fmt: skip
-    if world is not None and isinstance(client, type):
+    if isinstance(client, type):
         raise TypeError(f"transport= takes an instance of {name}, not the class")
-    if world is not None and world != asynchronous:
+    if world != asynchronous:
         right, wrong = ("async_connect", "connect") if world else ("connect", "async_connect")
         raise TypeError(f"transport={name} is for {right}(), not for {wrong}()")
     return partial(send, client) if send else client
@@ -3004,7 +2995,9 @@ def _recognized(client: Any) -> tuple[str, bool | None, Any]:
         key = base.__module__.partition(".")[0], base.__name__
         if key in _CLIENTS:
             return ".".join(key), *_CLIENTS[key]
-    code = _code_of(client)
+    # The code that a call runs, if it is Python's; of what a decorator wraps, if it says so.
+    function = client if hasattr(client, "__code__") else type(client).__call__
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
     parameters = code.co_varnames[: code.co_argcount] if code else ()
     for last, world, name in ((("receive", "send"), "async_connect", "ASGI"),
                               (("start_response",), "connect", "WSGI")):  # fmt: skip
@@ -3015,12 +3008,6 @@ def _recognized(client: Any) -> tuple[str, bool | None, Any]:
         return "a coroutine function", True, None
     package = kind.__module__.partition(".")[0]
     return kind.__name__ if package == "builtins" else f"{package}.{kind.__name__}", None, None
-
-
-def _code_of(function: Any) -> Any:
-    """The code that a call runs, if it is Python's; of what a decorator wraps, if it says so."""
-    function = function if hasattr(function, "__code__") else type(function).__call__
-    return getattr(getattr(function, "__wrapped__", function), "__code__", None)
 
 
 def _send_by_requests(

@@ -609,6 +609,41 @@ class ASGI(AsyncWorld):
             with self.assertRaisesRegex(TypeError, f"body is {type(wrong).__name__}, not bytes"):
                 self.run_async(main(App(respond)))
 
+    def test_a_large_piece(self) -> None:
+        async def respond(scope: Message, receive: Receive, send: Send) -> None:
+            await send(start())
+            await send(body("x" * 200_000))
+            await send(body("y", more=False))
+
+        async def main(app: Any) -> bytes:
+            async with await ASGITransport(app)("GET", URL) as response:
+                return await response.aread()
+
+        self.assertEqual(self.run_async(main(App(respond))), b"x" * 200_000 + b"y")
+
+    def test_messages_in_another_order(self) -> None:
+        for messages, due in (
+            ([body("x")], "http.response.start"),
+            ([{"type": "http.response.push"}], "http.response.start"),
+            ([start(), start()], "http.response.body"),
+            ([start(), body("x"), {"type": "websocket.close"}], "http.response.body"),
+        ):
+
+            async def respond(
+                scope: Message, receive: Receive, send: Send, messages: Any = messages
+            ) -> None:
+                for message in messages:
+                    await send(message)
+                await receive()
+
+            async def main(app: Any) -> None:
+                async with await ASGITransport(app)("GET", URL) as response:
+                    await response.aread()
+
+            told = f"the application sent '{messages[-1]['type']}' where '{due}' is due"
+            with self.subTest(told), self.assertRaisesRegex(RuntimeError, told):
+                self.run_async(main(App(respond)))
+
     def test_many_at_once(self) -> None:
         app = App(until_disconnected)
         transport = ASGITransport(app)
@@ -748,6 +783,13 @@ class ASGILifespan(AsyncWorld):
             await send({"type": "lifespan.startup.failed", "message": "no database"})
 
         with self.assertRaisesRegex(RuntimeError, "startup failed: no database"):
+            self.run_async(self.run_lifespan(app))
+
+    def test_another_message(self) -> None:
+        async def app(scope: Message, receive: Receive, send: Send) -> None:
+            await send({"type": "lifespan.shutdown.complete"})
+
+        with self.assertRaisesRegex(RuntimeError, "where 'lifespan.startup.complete' is due"):
             self.run_async(self.run_lifespan(app))
 
     async def fails_and_stays(self, event: str) -> None:

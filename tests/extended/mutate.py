@@ -71,7 +71,7 @@ EQUIVALENT = [
     (" " * 28 + "pass", "the general form does again what the usual one has done"),
     ("len(chunk) + len(without) == chunk.count", "a short way is not taken"),
     ("max(0, before - 2)", "a byte is searched a second time"),
-    ("                        continue", "left is -1 then, which ends the loop, too"),
+    ("                        continue", "left is _TRAILERS then, which ends the loop, too"),
     ("b'\\r\\nX'.startswith(line_end)", "a line end has two bytes"),
     ("match[1] or match[2] or 'X'", "an item that is a port alone names no host"),
     ("return 'X', \"\"", "the name of a variable without a value is not told"),
