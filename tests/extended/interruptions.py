@@ -231,8 +231,12 @@ def nothing_left() -> Iterator[list[str]]:
         text = str(seen.exc_value)
         if any(known in text for known in INEVITABLE):
             return
-        if len(where) > 1 and "unclosed <socket" in text:
-            return  # a plain request was interrupted, and then what it did because of that
+        # A plain request was interrupted, and then what it did because of that, or on the way of
+        # its answer from where it was complete to the caller.
+        names = {place.split()[-1] for place in where}
+        on_the_way = names & {"_run", "_request", "request", "send"}
+        if "unclosed <socket" in text and (len(where) > 1 or on_the_way):
+            return
         unseen.append(
             f"{seen.exc_type.__name__}: {seen.exc_value} in {getattr(seen, 'object', '')!r}"
         )
