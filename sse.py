@@ -1386,7 +1386,7 @@ _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
     "url": (
         (str,),
         lambda url: True,
-        "a string, str(url); for an answer that is open already EventSource.from_response(response)",
+        "a string, str(url); for an open answer EventSource.from_response(response)",
     ),
     "timeout": _SECONDS,
     "idle_timeout": _SECONDS,
