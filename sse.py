@@ -1497,6 +1497,9 @@ class _Options:
             except (TypeError, ValueError, RecursionError) as error:
                 raise TypeError(f"json= cannot be encoded: {error}") from None
         if isinstance(content, str):
+            if not content.isascii() and re.search("[\ud800-\udfff]", content):
+                why = "content has lone surrogates, which UTF-8 cannot carry; for JSON: json="
+                raise ValueError(why)  # an error of encode() would hold all of it
             content = content.encode()
         elif content is not None:
             if not isinstance(content, (bytes, bytearray, memoryview)):
