@@ -1401,7 +1401,7 @@ _CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
     "url": (
         (str,),
         lambda url: True,
-        "a string, str(url); for an answer that is open: EventSource.from_response(response)",
+        "a string, str(url); for an open answer EventSource.from_response(response)",
     ),
     "timeout": _SECONDS,
     "idle_timeout": _SECONDS,
@@ -1514,6 +1514,9 @@ class _Options:
             except (TypeError, ValueError, RecursionError) as error:
                 raise TypeError(f"json= cannot be encoded: {error}") from None
         if isinstance(content, str):
+            if not content.isascii() and re.search("[\ud800-\udfff]", content):
+                why = "content has lone surrogates, which UTF-8 cannot carry; for JSON: json="
+                raise ValueError(why)  # an error of encode() would hold all of it
             content = content.encode()
         elif content is not None:
             if not isinstance(content, (bytes, bytearray, memoryview)):

@@ -161,6 +161,14 @@ class Options(World):
             with self.assertRaisesRegex(TypeError, r"str\(url\).*not bytes$"):
                 make(b"http://me:s3cret@h/?key=s3cret")  # type: ignore[arg-type]
 
+    def test_content_that_cannot_be_encoded_is_not_shown(self) -> None:
+        """UnicodeEncodeError holds all of it."""
+        for make in (connect, async_connect):
+            with self.assertRaisesRegex(ValueError, "lone surrogates.*json=") as caught:
+                make(URL, content="s3cret\ud83d")
+            self.assertNotIn("s3cret", repr(caught.exception))
+            self.assertIsNone(caught.exception.__context__)
+
     def test_headers(self) -> None:
         for headers in BAD_HEADERS:
             self.refuses(URL, headers=headers)
