@@ -173,7 +173,9 @@ async def run_server() -> None:
     context.load_cert_chain(ROOT / "tests/certs/server.pem")
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # what it sends to who has gone
-    feeds, ports = Feeds(), [0, 0]
+    # Not of those that the system gives to who asks for any: while all are refused, nobody else
+    # may take them, for the clients would follow him.
+    feeds, ports = Feeds(), random.sample(range(20_000, 32_000), 2)
     print_ports = True
     while True:
         servers = []
@@ -181,7 +183,6 @@ async def run_server() -> None:
             server = await asyncio.start_server(
                 feeds, "127.0.0.1", ports[number], ssl=layer, backlog=4096, reuse_address=True
             )
-            ports[number] = server.sockets[0].getsockname()[1]
             servers.append(server)
         if print_ports:
             print(*ports, flush=True)
