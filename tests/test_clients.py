@@ -476,6 +476,7 @@ class Refusals(World):
             "text/event-stream;charset=utf-8",
             "text/event-stream; charset=windows-1252",
             "text/event-stream ;x",
+            'text/html; title="a, b", text/event-stream; x="\\", c/d"',
         )
         for type in types:
             with self.subTest(type), Server(answer("data: °\n\n", type=type)) as server:
@@ -483,7 +484,14 @@ class Refusals(World):
                     self.assertEqual([event.data for event in client], ["°"])
 
     def test_types_refused(self) -> None:
-        types = "text/event-streamfoo", "text/event", "text/html; text/event-stream", "application/json", ""
+        types = (
+            "text/event-streamfoo",
+            "text/event",
+            "text/html; text/event-stream",
+            'text/html; x="a, text/event-stream, b"',
+            "application/json",
+            "",
+        )
         for script in (*(answer(EVENT, type=type) for type in types), head(type=None)):
             with self.subTest(script), Server(script) as server:
                 with self.assertRaises(SSEContentTypeError) as caught, self.connect(server.url + "/x"):
