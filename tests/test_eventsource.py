@@ -767,6 +767,13 @@ class Chunks(unittest.TestCase):
         self.assertEqual([event.data for event in events], [str(number) for number in range(500)])
 
 
+    def test_what_is_asked_between_events_changes_nothing(self) -> None:
+        source = EventSource.from_chunks([b"data: a\n\ndata: b\n\ndata: c\n\nretry: 5\ndata: d\n", b"\n"])
+        seen = [(event.data, source.retry, source.unfinished) for event in source]
+        self.assertEqual([data for data, _, _ in seen], ["a", "b", "c", "d"])
+        self.assertEqual(source.retry, 5)
+
+
 class Files(unittest.TestCase):
     STREAM = "\ufeffid: 1\ndata: \u20ac\u2028\x85\x0b\n\nevent: t\ndata: b\ndata: c\n\ndata: unfinished\n"
     WANTED = (SSEEvent("message", "\u20ac\u2028\x85\x0b", "1"), SSEEvent("t", "b\nc", "1"))

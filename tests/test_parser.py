@@ -705,6 +705,17 @@ class Bounded(unittest.TestCase):
                         parser = SSEParser(max_event_size=self.LIMIT)
                         self.assertEqual(until_too_large(parser, pieces(stream, size)), (["a\nb"], None))
 
+    def test_a_byte_order_mark_is_one_on_the_first_line_alone(self) -> None:
+        parser = SSEParser(max_event_size=self.LIMIT)
+        parser.feed(b":\n\xef\xbb\xbfdata: " + b"x" * (self.LIMIT + 20_000))  # an unknown field
+        self.assertEqual([event.data for event in parser.feed(b"\ndata: a\n\n")], ["a"])
+
+    def test_half_an_event_that_is_malformed(self) -> None:
+        parser = SSEParser()
+        parser.feed(b"data: \xff")
+        assert parser.unfinished is not None
+        self.assertEqual(parser.unfinished.data, "\ufffd")
+
     def test_on_comment_hears_of_comments_only(self) -> None:
         comments: list[str] = []
         parser = SSEParser(max_event_size=self.LIMIT, on_comment=comments.append)
