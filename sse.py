@@ -499,7 +499,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
     head, head_id, head_type = "\r", None, ""  # before the line of data; no text begins with CR
     allowed = limit // 4  # so many characters are never more bytes than `limit`
     room = allowed - len(id)  # so many may come for the short cut; 0 while a block is open
-    nothing: Any = None
+    nothing: Any = None  # the value of these while nothing is at hand, so that nothing is kept
     text = match = runs = run = line = name = value = whole = rest = data = apart = nothing
     while not stream.text:
         yield None
