@@ -6,14 +6,13 @@
         for line in response.iter_lines():
             print(line)
 
-In reading order: errors; what is sent (``URL``, ``Request``, redirects); the route to a server
-(proxies, and who is named when something fails); what is received (``Headers``, ``ResponseParser``:
+In reading order: errors; what is sent (`URL`, `Request`, redirects); the route to a server
+(proxies, and who is named when something fails); what is received (`Headers`, `ResponseParser`:
 bytes in, head and body out, no I/O); TLS over two memory buffers; the two shells that do I/O,
-``_BlockingWire`` on sockets and ``_AsyncWire`` on asyncio; responses; ``Exchange`` and
-``AsyncExchange``, one request and its answer, written once for both; ``request``/``get``/``post``
-and their ``async_`` twins; ``ASGITransport`` and ``WSGITransport``, web applications in the place
-of a wire. Each request has a connection of its own and there is no pool: this is for answers that
-last.
+`_BlockingWire` on sockets and `_AsyncWire` on asyncio; responses; `Exchange` and `AsyncExchange`,
+one request and its answer, written once for both; `request`/`get`/`post` and their `async_` twins;
+`ASGITransport` and `WSGITransport`, web applications in the place of a wire. Each request has a
+connection of its own and there is no pool: this is for answers that last.
 """
 
 from __future__ import annotations
@@ -1967,9 +1966,8 @@ class _AsyncWire(_Wire):
 
     def interrupt(self) -> None:
         self.closed, self._buffer = True, b""
-        if (
-            self._orphaned()
-        ):  # nobody is there to close the socket, and the transport would warn of it
+        if self._orphaned():
+            # Nobody is there to close the socket, and the transport would warn of it.
             if self._sock is not None and self._sock.fileno() >= 0:
                 socket.close(self._sock.detach())  # whatever else refers to the socket
             if hasattr(self._transport, "_sock"):
