@@ -1010,9 +1010,12 @@ class AsyncEventSource(
         max_event_size: int | None = _MAX_EVENT_SIZE,
     ) -> AsyncEventSource:
         """`EventSource.from_response` for open answers of httpx, httpx2, niquests, aiohttp and
-        `httpclient`. What is wrong with the answer is raised by the first step.
+        `httpclient`. `SSEHTTPError` and `SSEContentTypeError` are raised by the first step.
         """
-        pieces, refusal = _apieces(response), _refusal(_facts(response), content_type)
+        pieces, facts = _apieces(response), _facts(response)
+        refusal = _refusal(facts, content_type)
+        if refusal is None:
+            _check_unread(response, facts)
         chunks = pieces if refusal is None else _raise_refusal(response, refusal)
         new = cls.from_chunks(chunks, last_event_id=last_event_id, max_event_size=max_event_size)
         new._source = response
@@ -1108,13 +1111,17 @@ def _body_read_before(response: Any) -> list[bytes]:
 
 
 def _check_unread(response: Any, facts: Any) -> None:
-    """Raise `ValueError` if a body is gone that was to come: http.client and what is built on it
-    read `b""` then, as at an end. httpx and `httpclient` raise an error of their own.
+    """Raise `ValueError` if a body is gone that was to come: http.client, what is built on it, and
+    aiohttp read `b""` then, as at an end. httpx and `httpclient` raise an error of their own.
     """
-    if hasattr(response, "iter_bytes") or _body_read_before(response):
+    own = hasattr(response, "iter_bytes") or hasattr(response, "aiter_bytes")
+    if own or _body_read_before(response):
         return
-    raw = getattr(response, "raw", response)
-    closed = raw.isclosed() if hasattr(raw, "isclosed") else getattr(raw, "closed", False)
+    raw = response.raw if hasattr(response, "raw") else getattr(response, "content", response)
+    if hasattr(raw, "at_eof"):  # aiohttp's
+        closed = raw.total_bytes > 0 and raw.at_eof()
+    else:
+        closed = raw.isclosed() if hasattr(raw, "isclosed") else getattr(raw, "closed", False)
     if closed and facts.status_code != 204 and _header(facts.headers, "content-length") != ["0"]:
         raise ValueError("the answer was closed, or its body read, before: no event can come of it")
 

@@ -686,6 +686,19 @@ class TestFromResponse:
         with Server(answer(event("1"))) as server:
             assert data(run_and_settle(main(server.url), debug=False)) == ["1"]
 
+    def test_an_answer_of_aiohttp_that_the_caller_has_iterated_over(self) -> None:
+        aiohttp = imported("aiohttp")
+
+        async def main(url: str) -> None:
+            async with aiohttp.ClientSession() as client, client.get(url) as response:
+                async for _ in response.content:
+                    pass
+                with pytest.raises(ValueError, match="its body read, before"):
+                    AsyncEventSource.from_response(response)
+
+        with Server(answer(event("1"))) as server:
+            run_and_settle(main(server.url), debug=False)
+
     def test_status(self, library: Library) -> None:
         with Server(answer("no such feed", status="404 Not Found")) as server:
             with pytest.raises(SSEHTTPError, match="no such feed") as caught:
