@@ -164,12 +164,19 @@ class SSEEvent:
             object.__setattr__(self, name, value)
 
     def __setattr__(self, name: str, value: object) -> None:
-        from dataclasses import FrozenInstanceError
-
-        raise FrozenInstanceError(f"events are frozen: {name!r} cannot be set")
+        self._refuse_change(name)
+        object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
-        self.__setattr__(name, None)
+        self._refuse_change(name)
+        object.__delattr__(self, name)
+
+    def _refuse_change(self, name: str) -> None:
+        """As in every frozen dataclass, what a class derived adds to the fields is its own."""
+        if type(self) is SSEEvent or name in SSEEvent.__match_args__:
+            from dataclasses import FrozenInstanceError
+
+            raise FrozenInstanceError(f"events are frozen: {name!r} cannot be set")
 
     def _values(self) -> tuple[str, str, str, int | None]:
         return self.event, self.data, self.id, self.retry
@@ -183,16 +190,20 @@ class SSEEvent:
         return hash(self._values())
 
     def __repr__(self) -> str:
-        pairs = zip(self.__match_args__, self._values(), strict=True)
+        pairs = zip(SSEEvent.__match_args__, self._values(), strict=True)
         return (
             f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in pairs)})"
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._values()
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return super().__reduce_ex__(max(protocol, 2))  # those before know no slots
+
+    def __setstate__(self, state: tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
+        for name, value in ((state[0] or {}) | state[1]).items():  # what a class derived adds first
+            object.__setattr__(self, name, value)
 
     def __replace__(self, **changes: Any) -> SSEEvent:  # copy.replace() of Python 3.13
-        values: dict[str, Any] = dict(zip(self.__match_args__, self._values(), strict=True))
+        values: dict[str, Any] = dict(zip(SSEEvent.__match_args__, self._values(), strict=True))
         return type(self)(**values | changes)
 
     def json(self) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import errno
 import gzip
 import http.client
 import importlib.util
 import os
+import pickle
 import random
 import socket
 import ssl
@@ -40,12 +42,41 @@ STREAM = b"id: 1\ndata: x\n\nid: 2\ndata: y\n\n"
 EVENTS = [SSEEvent(data="x", id="1"), SSEEvent(data="y", id="2")]
 
 
+@dataclasses.dataclass(frozen=True)
+class Numbered(SSEEvent):
+    number: int = 0
+
+
+class Plain(SSEEvent):
+    __match_args__ = ("event", "number")  # type: ignore[assignment]
+
+    def __init__(self, *values: Any, number: int = 0, **fields: Any) -> None:
+        super().__init__(*values, **fields)
+        self.number = number
+
+
 class Events(unittest.TestCase):
     def test_replace(self) -> None:
         """`copy.replace()` of Python 3.13 calls this."""
         event = SSEEvent("a", "b", "c", 4)
         self.assertEqual(event.__replace__(data="x"), SSEEvent("a", "x", "c", 4))
         self.assertEqual(event.__replace__(), event)
+
+    def test_classes_derived_keep_what_they_add(self) -> None:
+        for event in (Numbered("a", number=7), Plain("a", number=7)):
+            copies = [copy.copy(event), copy.deepcopy(event)]
+            copies += [pickle.loads(pickle.dumps(event, protocol)) for protocol in range(6)]
+            for twin in copies:
+                with self.subTest(event):
+                    self.assertIs(type(twin), type(event))
+                    self.assertEqual((twin.event, twin.number), ("a", 7))
+                    with self.assertRaises(dataclasses.FrozenInstanceError):
+                        twin.data = "x"  # type: ignore[misc]
+        plain = Plain("a", number=7)
+        plain.number = 8
+        del plain.number
+        self.assertEqual(repr(plain), "Plain(event='a', data='', id='', retry=None)")
+        self.assertEqual(plain.__replace__(data="x").data, "x")
 
     def test_what_a_stream_cannot_carry(self) -> None:
         for event in (
