@@ -2956,12 +2956,13 @@ def transport_of(client: Any, asynchronous: bool) -> Callable[..., Any]:
     by their classes, nothing is imported. Any other callable is returned as it is.
 
     The request goes the client's own way: its authentication, base URL, cookies, hooks, pool,
-    proxies and mocks hold. Redirects are followed. Headers of a request go before those of the
-    client, as in those libraries; a name that comes twice is one line for requests and niquests.
-    Of the client's own time limits those for connecting, sending and for a place in its pool hold
-    beside `timeout` (httpx, httpx2; for aiohttp `connect` and `sock_connect`). What it limits in
-    reading, or in all, does not, since it would end streams that are quiet: for clients that block
-    `timeout` stands in its place, until the head has come.
+    proxies and mocks hold, and what a derived class makes of `request()` (of httpx, `stream()`).
+    Redirects are followed. Headers of a request go before those of the client, as in those
+    libraries; a name that comes twice is one line for requests and niquests. Of the client's own
+    time limits those for connecting, sending and for a place in its pool hold beside `timeout`
+    (httpx, httpx2; for aiohttp `connect` and `sock_connect`). What it limits in reading, or in all,
+    does not, since it would end streams that are quiet: for clients that block `timeout` stands in
+    its place, until the head has come.
 
     Raises `TypeError` that says what to give instead: for a class in the place of its instance,
     for what is for the other world, for a bare ASGI or WSGI application, for what is not callable.
@@ -3033,8 +3034,30 @@ def _send_by_httpx(
         for its in (own.connect, own.write, own.pool)
     )
     limits = (connect, read, write, pool)
-    request = client.build_request(method, url, headers=lines, content=content, timeout=limits)
-    return client.send(request, stream=True, follow_redirects=True)
+    how = {"headers": lines, "content": content, "timeout": limits}
+    if type(client).stream.__module__.partition(".")[0] not in ("httpx", "httpx2"):
+        opening = client.stream(method, url, follow_redirects=True, **how)
+        return (_aleft_open if hasattr(client, "aclose") else _left_open)(opening)
+    return client.send(client.build_request(method, url, **how), stream=True, follow_redirects=True)
+
+
+def _left_open(opening: Any) -> Any:
+    """The answer that the `stream()` of a derived class brings, which may authenticate, say. The
+    `with` block that it is for would close it; that is left to whom it is handed over to.
+    """
+    with opening as response:
+        response.close = lambda: None
+    del response.close
+    return response
+
+
+async def _aleft_open(opening: Any) -> Any:
+    async def nothing() -> None: ...
+
+    async with opening as response:
+        response.aclose = nothing
+    del response.aclose
+    return response
 
 
 def _send_by_aiohttp(

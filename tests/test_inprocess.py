@@ -1372,6 +1372,7 @@ class OtherClients(Checked):
                 build, send = Recorder(), Recorder()
                 more: dict[str, Any] = {"aclose": None} if asynchronous else {}
                 more |= {"timeout": limits, "build_request": build, "send": send}
+                more["stream"] = SimpleNamespace(__module__=f"{package}.inner")
                 with self.subTest(package=package, name=name):
                     self.send(foreign(package, name, **more), asynchronous, {"X": "\xe9"})
                     ((args, options),) = build.calls
@@ -1380,6 +1381,50 @@ class OtherClients(Checked):
                     read = None if asynchronous else 3.0
                     self.assertEqual(options["timeout"], (1.0, read, 3.0, 3.0))
                     self.assertEqual(send.calls[0][1], {"stream": True, "follow_redirects": True})
+
+    def test_httpx_derived_with_a_stream_of_its_own(self) -> None:
+        """Its answer is not closed by the end of the `with` block that it is for."""
+        limits = Limits(connect=None, read=None, write=None, pool=None)
+        closed: list[str] = []
+
+        class Answer:
+            def close(self) -> None:
+                closed.append("close")
+
+            async def aclose(self) -> None:
+                closed.append("aclose")
+
+        class Opening:
+            def __enter__(self) -> Any:
+                self.answer = Answer()
+                return self.answer
+
+            def __exit__(self, *exception: object) -> None:
+                self.answer.close()
+
+            async def __aenter__(self) -> Any:
+                return self.__enter__()
+
+            async def __aexit__(self, *exception: object) -> None:
+                await self.answer.aclose()
+
+        def stream(client: object, *args: Any, **options: Any) -> Opening:
+            opened.append((args, sorted(options)))
+            return Opening()
+
+        opened: list[Any] = []
+        for name, asynchronous in (("Client", False), ("AsyncClient", True)):
+            more: dict[str, Any] = {"aclose": None} if asynchronous else {}
+            client = foreign("httpx", name, timeout=limits, stream=stream, **more)
+            with self.subTest(name):
+                send = transport_of(client, asynchronous)
+                sent = send("PUT", "http://a/", headers=(), content=b"x", timeout=3.0)
+                answer = asyncio.run(sent) if asynchronous else sent
+                self.assertEqual(closed, [])
+                asyncio.run(answer.aclose()) if asynchronous else answer.close()
+                self.assertEqual(closed.pop(), "aclose" if asynchronous else "close")
+        asked = (("PUT", "http://a/"), ["content", "follow_redirects", "headers", "timeout"])
+        self.assertEqual(opened, [asked, asked])
 
     def test_aiohttp(self) -> None:
         request = Recorder()

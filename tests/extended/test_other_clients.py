@@ -18,7 +18,7 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -588,6 +588,42 @@ class TestWhatClientsBring:
         with Server(answer(event("1"))) as server, Own() as session:
             with connect(server.url, transport=session, reconnect=False) as events:
                 assert data(list(events)) == ["1"]
+
+    @pytest.mark.parametrize("package", ["httpx", "httpx2"])
+    def test_a_class_derived_with_a_way_of_its_own(self, package: str) -> None:
+        """As authlib's clients, which take their token there."""
+        module: Any = imported(package)
+
+        class Own(module.Client):  # type: ignore[misc, name-defined]
+            def stream(self, *request: Any, **how: Any) -> Any:
+                return super().stream(*request, auth=("user", "password"), **how)
+
+        class AsyncOwn(module.AsyncClient):  # type: ignore[misc, name-defined]
+            @asynccontextmanager
+            async def stream(self, *request: Any, **how: Any) -> Any:
+                async with super().stream(*request, auth=("user", "password"), **how) as response:
+                    yield response
+
+        async def main(url: str) -> list[str]:
+            async with (
+                AsyncOwn() as client,
+                async_connect(url, transport=client, retry_interval=1) as events,
+            ):
+                return [event.data async for event in events]
+
+        def twice(conn: Connection) -> None:
+            conn.send(answer(event("1")))
+            conn.read_request()
+            conn.send(head(CHUNKED), chunk(event("2")))
+
+        with Server(twice, NO_CONTENT, twice, NO_CONTENT) as server:
+            with Own() as client:
+                with connect(server.url, transport=client, retry_interval=1) as events:
+                    assert data(list(events)) == ["1", "2"]
+            assert run_and_settle(main(server.url), debug=False) == ["1", "2"]
+        assert len(server.connections) == 4
+        for request in server.requests:
+            assert request.header("Authorization") == "Basic dXNlcjpwYXNzd29yZA=="
 
 
 class TestMocks:
