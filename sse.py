@@ -441,13 +441,16 @@ class SSEContentTypeError(_AnswerError):
         )
         begins = f", beginning '{_shown(self.text, 200)}'" if self.body else ""
         kind = _media_type([self.content_type])
-        if kind.endswith("json"):
+        wanted = "an event stream" if kind != _EVENT_STREAM else "what content_type= asks for"
+        if re.search("ndjson|jsonl|stream.json", kind):
+            hint = " [lines of JSON: httpclient.request(..., stream=True) and iter_lines()]"
+        elif kind.endswith("json"):
             hint = " [does the request ask for a stream?]"
         elif kind.endswith("html"):
             hint = " [a page for people: a login, an error, or another URL is needed]"
         else:
             hint = " [content_type=None accepts any]"
-        return f"{self._where()}not an event stream but {got}{begins}{hint}"
+        return f"{self._where()}not {wanted} but {got}{begins}{hint}"
 
 
 class SSEEventTooLargeError(SSEError):

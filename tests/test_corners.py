@@ -198,8 +198,16 @@ class Mistakes(Checked):
         self.assertEqual(closed, [True])
 
     def test_another_content_type(self) -> None:
-        error = SSEContentTypeError("image/png", "http://a/")
-        self.assertIn("content_type=None accepts any", str(error))
+        for kind, text in (
+            ("image/png", "not an event stream but content type 'image/png' [content_type=None acc"),
+            ("application/json", "[does the request ask for a stream?]"),
+            ("application/x-ndjson; charset=utf-8", "[lines of JSON: httpclient.request("),
+            ("application/jsonl", "[lines of JSON: httpclient.request("),
+            ("application/stream+json", "[lines of JSON: httpclient.request("),
+            ("Text/Event-Stream", "not what content_type= asks for but content type 'Text/Event-"),
+        ):
+            with self.subTest(kind):
+                self.assertIn(text, str(SSEContentTypeError(kind, "http://a/")))
 
 
 class Standard(Checked):
