@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
 from typing import Any, TypedDict
 
 import httpclient
@@ -237,7 +238,41 @@ def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return []
 
 
+class LikeRequests:
+    def __enter__(self) -> LikeRequests:
+        return self
+
+    def __exit__(self, *args: object) -> None: ...
+    def close(self) -> None: ...
+
+
+class LikeHttpx(LikeRequests):
+    def __exit__(  # type: ignore[override, unused-ignore]
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None: ...
+
+
+class LikeAiohttp:
+    async def __aenter__(self) -> LikeAiohttp:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None: ...
+
+    async def close(self) -> None: ...
+
+
 def transports() -> None:
+    connect(URL, transport=LikeRequests())
+    connect(URL, transport=LikeHttpx())
+    async_connect(URL, transport=LikeAiohttp())
     connect(URL, transport=send)
     connect(URL, transport=httpclient.WSGITransport(wsgi))
     async_connect(URL, transport=send_async)
@@ -275,5 +310,7 @@ def mistakes(tokens: Tokens) -> None:
     connect(URL, transport=send_async)  # type: ignore
     async_connect(URL, transport=httpclient.WSGITransport(wsgi))  # type: ignore
     async_connect(URL, transport=send)  # type: ignore
+    connect(URL, transport=LikeAiohttp())  # type: ignore
+    async_connect(URL, transport=LikeHttpx())  # type: ignore
     SSEEvent("message", "data").data = "x"  # type: ignore
     sse.connect(URL).last_event_id.nothing  # type: ignore
