@@ -1095,14 +1095,21 @@ _DROPS_AFTER_ALL = {"aiohttp.ClientHttpProxyError", "aiohttp.HttpProcessingError
 _LIBRARIES = "requests, niquests, httpx, httpx2, urllib3, aiohttp, http.client or httpclient"
 
 
+def _no_answer(thing: Any, kind: str = "of one of these") -> TypeError:
+    """What tells of something given as an open answer that is none."""
+    name = f"{type(thing).__module__}.{type(thing).__name__}".removeprefix("builtins.")
+    if hasattr(thing, "__await__") or hasattr(thing, "gen"):  # of a context manager
+        return TypeError(f"{name} is no open answer; open it first, by `with` or `await`")
+    return TypeError(f"{name} is no open answer {kind}: {_LIBRARIES}")
+
+
 def _facts(response: Any) -> SimpleNamespace:
     """What an answer of any library says before its body, in the words of most of them; the
     headers have `items()`. `TypeError` if it is no answer.
     """
     status = getattr(response, "status_code", None) or getattr(response, "status", None)
     if not isinstance(status, int):
-        kind = type(response).__name__
-        raise TypeError(f"an open answer of {_LIBRARIES} is needed, not {kind}")
+        raise _no_answer(response)
     if not hasattr(response.headers, "items"):
         kind = type(response.headers).__name__
         raise TypeError(f"the headers of an answer are a mapping, not {kind}")
@@ -1160,8 +1167,7 @@ def _pieces(response: Any) -> Iterator[bytes]:
         coding = raw.headers.get("Content-Encoding", "") if hasattr(raw, "headers") else ""
         read = _decoded(_framed(raw), coding.strip().lower())
     else:
-        kind = f"{type(response).__module__}.{type(response).__name__}"
-        raise TypeError(f"{kind} is no open answer of a library that blocks: {_LIBRARIES}")
+        raise _no_answer(response, "of a library that blocks")
     return iter(read, b"")
 
 
@@ -1260,8 +1266,7 @@ def _apieces(response: Any) -> AsyncIterator[bytes]:
     content = getattr(response, "content", None)
     if hasattr(content, "readany"):
         return _AsyncReads(_aiohttp_reader(content))
-    kind = f"{type(response).__module__}.{type(response).__name__}"
-    raise TypeError(f"{kind} is no open answer of a library that is awaited: {_LIBRARIES}")
+    raise _no_answer(response, "of a library that is awaited")
 
 
 def _kept_reader(kept: list[bytes]) -> Callable[[], Any]:
@@ -2317,7 +2322,7 @@ class _Client(Generic[_Made, _Transport]):
         __new__.__wrapped__ = __init__  # whose signature counts, for help() and the like
 
         def __enter__(self, *exception: object) -> None:
-            """`with` in the world of `async with`, or the reverse; each class has its own two."""
+            # `with` in the world of `async with`, or the reverse; each class has its own two.
             if self._asynchronous:
                 raise TypeError("async_connect() is for `async with` and `async for`; without "
                                 "asyncio it is connect()")  # fmt: skip

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import unittest
 import urllib.request
 import warnings
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -116,6 +118,20 @@ class FromResponse(unittest.TestCase):
             for thing in ("x", None, 5, [b"data: x"]):
                 with self.subTest(source=source, thing=thing), self.assertRaisesRegex(TypeError, "httpx"):
                     source.from_response(thing)
+
+    def test_what_is_not_open_yet(self) -> None:
+        """As what `httpx.stream()` and a coroutine without `await` are."""
+
+        @contextlib.contextmanager
+        def opening() -> Iterator[None]: ...  # type: ignore[empty-body]
+
+        async def awaited() -> None: ...
+
+        with contextlib.closing(awaited()) as coroutine:
+            for source in (sse.EventSource, sse.AsyncEventSource):
+                for thing in (opening(), coroutine):
+                    with self.subTest(source=source), self.assertRaisesRegex(TypeError, "`with` or"):
+                        source.from_response(thing)
 
     def test_an_answer_of_the_other_world(self) -> None:
         """As httpx's are, whose `stream` can be iterated in one way alone."""
