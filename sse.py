@@ -1100,7 +1100,9 @@ def _no_answer(thing: Any, kind: str = "of one of these") -> TypeError:
     name = f"{type(thing).__module__}.{type(thing).__name__}".removeprefix("builtins.")
     if hasattr(thing, "__await__") or hasattr(thing, "gen"):  # of a context manager
         return TypeError(f"{name} is no open answer; open it first, by `with` or `await`")
-    return TypeError(f"{name} is no open answer {kind}: {_LIBRARIES}")
+    return TypeError(
+        f"{name} is no open answer {kind}: {_LIBRARIES}; from_chunks takes pieces of any other"
+    )
 
 
 def _facts(response: Any) -> SimpleNamespace:
