@@ -198,6 +198,9 @@ class Options(World):
             ("connect_timeout", "instead: timeout=$"), ("exit_events", "instead: until=$"),
             ("ssl_context", "instead: verify="), ("on_close", "instead: on_error=$"),
             ("event_types", "'event_types'$"), ("port", "'port'$"),  # near to none of ours
+            ("sse_read_timeout", "instead: idle_timeout=$"), ("http_client", "instead: transport=$"),
+            ("option", "instead: method=$"), ("encoding", "always UTF-8$"),
+            ("max_attempts", "instead: max_retries=$"),
         ):  # fmt: skip
             for make in (connect, async_connect):
                 with self.subTest(name), self.assertRaisesRegex(TypeError, hint):
