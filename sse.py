@@ -1052,7 +1052,9 @@ class AsyncEventSource(
         for closable in {id(reader): reader, id(self._source): self._source}.values():
             await _aclose(closable)
 
-    close = aclose
+    async def close(self) -> None:
+        """The same as `aclose`."""
+        await self.aclose()
 
 
 async def _raise_refusal(response: Any, refusal: Callable[..., SSEError]) -> AsyncIterator[bytes]:
@@ -2791,7 +2793,9 @@ class AsyncSSEClient(
         if attempt is not None:
             await attempt.link.release()
 
-    aclose = close
+    async def aclose(self) -> None:
+        """The same as `close`."""
+        await self.close()
 
     async def _wait(self, seconds: float) -> None:
         import asyncio
@@ -2839,8 +2843,8 @@ usage: sse [options] URL
 Print the events of a Server-Sent Events stream as they come; reconnect when it is lost. The URL -
 stands for a stream on standard input. These options are curl's, so that its command lines work:
 
-  -H, --header LINE             a request header 'Name: value'; 'Name:' takes one of ours away,
-                                'Name;' sends it empty
+  -H, --header LINE             a request header 'Name: value'; 'Name:' takes one of ours away
+                                (not User-Agent; Accept is */* then); 'Name;' sends it empty
   -X, --request METHOD          the method (GET; POST if there is a body)
   -d, --data DATA               the body; @FILE reads it from a file, @- from standard input, in
                                 both cases without line breaks; several are joined by &
@@ -2869,6 +2873,8 @@ stands for a stream on standard input. These options are curl's, so that its com
   -S, --show-error
   -L, --location
   -f, --fail
+      --fail-with-body
+      --no-progress-meter
       --compressed
       --http1.1
 

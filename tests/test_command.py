@@ -214,7 +214,8 @@ class Sending(Command):
                 {"accept-encoding": ["gzip;q=1, deflate"]},
             ),
             (["-H", "Accept-Encoding:"], {}),
-            (["-sSNLf", "--http1.1", "--no-buffer"], {}),
+            (["-H", "User-Agent:", "-H", "accept:"], {"accept": ["*/*"]}),
+            (["-sSNLf", "--http1.1", "--no-buffer", "--fail-with-body"], {}),
         ):
             with self.subTest(args=args):
                 expected = {

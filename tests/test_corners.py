@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import dataclasses
 import errno
@@ -645,6 +646,30 @@ class CommandLine(unittest.TestCase):
     def test_interrupted(self) -> None:
         with mock.patch.object(sse, "_print_events", side_effect=KeyboardInterrupt):
             self.assertEqual(sse.main(["http://a/"]), 130)
+
+
+class Derived(unittest.TestCase):
+    def test_both_names_of_closing_are_one(self) -> None:
+        closed = []
+
+        class Client(sse.AsyncSSEClient):
+            async def close(self) -> None:
+                closed.append("client")
+
+        class Source(AsyncEventSource):
+            async def aclose(self) -> None:
+                closed.append("source")
+
+        async def nothing() -> Any:
+            yield b""
+
+        async def main() -> None:
+            async with contextlib.aclosing(Client("http://127.0.0.1/")):
+                pass
+            await Source.from_chunks(nothing()).close()
+
+        asyncio.run(main())
+        self.assertEqual(closed, ["client", "source"])
 
 
 class Refusals(Checked):
