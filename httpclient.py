@@ -1471,37 +1471,41 @@ class _Connecting:
 
 
 async def _connect(wire: Any, waiting: list[Any]) -> None:
-    """Give the wire the socket that connects first. Another address is tried when all those before
-    it have failed, or the last one has had its head start (RFC 8305, 5).
-    """
+    """Give the wire the socket that connects first."""
     running: list[_Connecting] = []
-    over, until, failure = False, inf, OSError("the name has no address")
     try:
-        while waiting or running:
-            attempt = None
-            try:
-                if waiting and (over or not running):
-                    over, until = False, wire.now() + _HEAD_START
-                    running.append(_Connecting(waiting.pop(0)))
-                for attempt in running:
-                    if attempt.step():
-                        wire._sock = attempt.sock  # first: a handler may raise at any place
-                        running.remove(attempt)
-                        return
-            except OSError as error:
-                if not _lost(error):
-                    raise
-                failure = error
-                if attempt is not None:
-                    running.remove(attempt)
-                    wire.drop(attempt.sock)
-            else:
-                over = not await wire.further(running, until if waiting else inf)
-        raise failure
+        await _race(wire, waiting, running)
     finally:
-        del failure  # its traceback refers to this frame
         for attempt in running:
             wire.drop(attempt.sock)
+
+
+async def _race(wire: Any, waiting: list[Any], running: list[_Connecting]) -> None:
+    """Another address is tried when all those before it have failed, or the last one has had its
+    head start (RFC 8305, 5). The sockets of those that are left in `running` are the caller's.
+    """
+    if not waiting:
+        raise OSError("the name has no address")
+    over, until = False, inf
+    while True:
+        attempt = None
+        try:
+            if waiting and (over or not running):
+                over, until = False, wire.now() + _HEAD_START
+                running.append(_Connecting(waiting.pop(0)))
+            for attempt in running:
+                if attempt.step():
+                    wire._sock = attempt.sock  # first: a handler may raise at any place
+                    running.remove(attempt)
+                    return
+        except OSError as error:
+            if attempt is not None:
+                wire.drop(attempt.sock)
+                running.remove(attempt)
+            if not (waiting or running) or not _lost(error):
+                raise
+        else:
+            over = not await wire.further(running, until if waiting else inf)
 
 
 class _ThreadWire(_Wire):
@@ -1860,9 +1864,10 @@ class _AsyncWire(_Wire):
         looking = self._loop.run_in_executor(None, _resolved, host, port)
         looking.add_done_callback(lambda _: self._wakeup.soon())
         try:
-            while not looking.done():
+            while True:
+                if looking.done():
+                    return looking.result()  # type: ignore[no-any-return]
                 await self._woken()
-            return looking.result()  # type: ignore[no-any-return]
         finally:
             if not looking.cancel() and not looking.cancelled():
                 looking.exception()  # has been seen
@@ -2058,6 +2063,13 @@ class _Lines:
         return [line.decode("utf-8", "replace") for line in lines]
 
 
+async def _joined_pieces(read: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+    pieces = []
+    while piece := await read():
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
 class _Answer:
     """What both responses have: the head, and the body once it was read.
 
@@ -2151,11 +2163,9 @@ class _Answer:
         iterated over.
         """
         if self._content is None:
-            read, pieces = self._begin(), []
+            read = self._begin()
             try:
-                while data := await read():
-                    pieces.append(data)
-                self._content = b"".join(pieces)
+                self._content = await _joined_pieces(read)
             finally:
                 await self._exchange.release()
         return self._content

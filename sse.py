@@ -2441,7 +2441,7 @@ class _Client(Generic[_Made, _Transport]):
                     return None
                 elif (event := self._pull(attempt)) is not None:
                     return event
-                elif attempt.end is None:
+                else:
                     await self._read(attempt)
         except BaseException as error:
             theirs, attempt = self._broken_off(error), self._attempt
@@ -2519,6 +2519,8 @@ class _Client(Generic[_Made, _Transport]):
             del failure  # its traceback refers to this frame
 
     async def _read(self, attempt: _Attempt) -> None:
+        if attempt.end is not None:  # by what the caller was told of
+            return
         try:
             chunk = await attempt.link.read()
             if chunk:

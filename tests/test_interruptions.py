@@ -6,8 +6,10 @@ extended/interruptions.py.
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
+import dis
 import errno
 import gc
 import os
@@ -21,6 +23,8 @@ import threading
 import unittest
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType
 from typing import Any
 from unittest import mock
 
@@ -36,6 +40,7 @@ from tests.server import (
     answer,
     chunk,
     head,
+    refused_port,
     silent,
     stream,
     unanswered_port,
@@ -54,6 +59,38 @@ from tests.worlds import (
 
 LINUX = sys.platform == "linux"
 X = "id: 1\ndata: x\n\n"
+
+
+@unittest.skipUnless(
+    sys.implementation.name == "cpython" and sys.version_info >= (3, 11),
+    "here it is no table that says what a try covers",
+)
+class Compiled(unittest.TestCase):
+    """CPython runs signal handlers at jumps back, and compiles some of them, such as that of a
+    loop whose last statement is an `if`, outside of the `try` around the loop: then what a handler
+    raises there passes by its `finally`. Which of them, differs from version to version.
+    """
+
+    def test_no_handler_can_pass_by_a_finally(self) -> None:
+        jumps = 0
+        for module in (sse, httpclient):
+            source = Path(module.__file__ or "").read_text()
+            tries = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Try)]
+            guarded = [(node.body[0].lineno, node.body[-1]) for node in tries if node.finalbody]
+            codes = [compile(source, str(module.__file__), "exec")]
+            for code in codes:
+                codes += [const for const in code.co_consts if isinstance(const, CodeType)]
+                bytecode: Any = dis.Bytecode(code)
+                covered = [range(entry.start, entry.end) for entry in bytecode.exception_entries]
+                for instruction in bytecode:
+                    line = instruction.positions.lineno or 0
+                    if instruction.opname == "JUMP_BACKWARD" and any(
+                        first <= line <= last.end_lineno for first, last in guarded
+                    ):
+                        jumps += 1
+                        inside = any(instruction.offset in offsets for offsets in covered)
+                        self.assertTrue(inside, f"{code.co_name}, line {line} of {module}")
+        self.assertGreater(jumps, 3)
 
 
 class Deadline(TimeoutError):
@@ -163,6 +200,18 @@ class Signals(Interrupting, SyncWorld):
                         finally:
                             client.close()
                         self.assertEqual(list(client), [])
+
+    def test_while_the_socket_of_an_address_that_failed_is_closed(self) -> None:
+        drop, interruptions = httpclient._BlockingWire.drop, [KeyboardInterrupt]
+
+        def interrupted(wire: Any, sock: Any) -> None:
+            if interruptions:
+                raise interruptions.pop()
+            drop(wire, sock)
+
+        with mock.patch.object(httpclient._BlockingWire, "drop", interrupted):
+            with self.assertRaises(KeyboardInterrupt):
+                httpclient.get(f"http://127.0.0.1:{refused_port()}/")
 
     @needs_prompt_finalizers
     def test_nothing_is_left_to_the_garbage_collector(self) -> None:
