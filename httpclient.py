@@ -188,6 +188,11 @@ def _shown(text: str | bytes, most: int = 100) -> str:
     return text if len(text) <= most else text[:most] + "..."
 
 
+def _octets(data: bytes) -> str:
+    """Such text, quoted, where blanks may be what is wrong with it: each is shown, as an escape."""
+    return repr(data)[1:]
+
+
 # --- what is sent -------------------------------------------------------------------------------
 
 # To compile a pattern takes 0.1 to 0.3 ms, which a program that starts has to wait for. So those
@@ -563,7 +568,7 @@ class _Route:
         status = answer.status_code
         if not 200 <= status < 300:
             fatal = 400 <= status < 500 and status not in (408, 425, 429)  # as 407: wrong password
-            raise self._proxy_failed(f"refused: {status} {_shown(answer.reason)}", fatal)
+            raise self._proxy_failed(f"refused: {status} {_shown(answer.reason)}".rstrip(), fatal)
         if answer.unread:
             raise self._proxy_failed("sent more than its answer")
         self.proxy, self.name = None, self.url.authority
@@ -721,7 +726,8 @@ def _parse_fields(lines: bytes, kind: type[HTTPClientError]) -> list[tuple[str, 
     for line in text.split("\n")[:-1]:
         name, colon, value = line.partition(":")
         if not (colon and _only(_TOKEN, name) and _is_received(value)):
-            raise kind(f"the answer has a malformed header line: '{_shown(name, 40)}'")
+            shown = _octets(name[:40].encode("latin-1"))
+            raise kind(f"the answer has a malformed header line: {shown}")
         parsed.append((name, value.strip(" \t")))
     return parsed
 
@@ -835,7 +841,7 @@ class _Head:
                 raise ProtocolError(f"the head of the answer is larger than {_MAX_HEAD} bytes")
             if not buffer.startswith(b"HTTP/1."[: len(buffer)]):
                 hint = " [an https server? see the URL]" if buffer[:1] == b"\x15" else ""
-                raise ProtocolError(f"the answer is not HTTP/1: '{_shown(buffer[:40])}'{hint}")
+                raise ProtocolError(f"the answer is not HTTP/1: {_octets(buffer[:40])}{hint}")
             if end is None:
                 break
             first, _, fields = buffer[: end.start() + 1].partition(b"\n")
@@ -844,8 +850,8 @@ class _Head:
             status, _, reason = rest.partition(" ")
             number = len(status) == 3 and _only("0123456789", status) and status[0] != "0"
             if version not in ("HTTP/1.0", "HTTP/1.1") or not (number and _is_received(reason)):
-                shown = _shown(first[:40])
-                raise ProtocolError(f"the answer has a malformed status line: '{shown}'")
+                shown = _octets(first[:40])
+                raise ProtocolError(f"the answer has a malformed status line: {shown}")
             headers = Headers(_parse_fields(fields, ProtocolError))
             if status == "101":
                 raise ProtocolError("the server switched protocols (101), which nobody asked for")
@@ -983,7 +989,7 @@ def _chunk_size(line: bytes) -> int:
     digits = digits.rstrip(" \t")
     right = _only(_HEXADECIMAL, digits) and len(digits) <= 16 and _is_field_value(extensions)
     if not right or len(line) > _MAX_CHUNK_LINE:
-        raise BodyError(f"malformed chunk size in the body: '{_shown(line[:20])}'")
+        raise BodyError(f"malformed chunk size in the body: {_octets(line[:20])}")
     size = int(digits, 16)
     if len(line) < 4:
         _sizes[line] = size  # to look it up is five times faster

@@ -208,6 +208,18 @@ class Framing(World):
     def test_malformed_heads(self) -> None:
         self.assert_outcome({name: held_open(data) for name, data in BAD_HEADS.items()}, "ProtocolError")
 
+    def test_blanks_that_are_wrong_are_shown(self) -> None:
+        for answer, shown in (
+            (b"\r\n" + OK + b"\r\n", r"'\r\nHTTP/1.1 200 OK"),
+            (b"HTTP/1.1  200 OK\r\n\r\n", "'HTTP/1.1  200 OK"),
+            (OK + b"X : y\r\n\r\n", "'X '"),
+            (head(CHUNKED) + b" 5\r\n", "' 5'"),
+        ):
+            with self.subTest(answer), Server(answer) as server:
+                with self.assertRaises(HTTPClientError) as caught:
+                    self.fetch(server.url)
+                self.assertIn(shown, str(caught.exception))
+
     def test_a_malformed_header_is_named_without_its_value(self) -> None:
         long = b"Set-Cookie" + b"x" * 30 + b"s3cret: a\0"
         for line in (b"Set-Cookie: s3cret\0", b"Set-Cookie: a\0s3cret:", long):
