@@ -1580,6 +1580,7 @@ class _BlockingWire(_ThreadWire):
         # exception made disappear would be lost without anybody knowing.
         self._receive: Iterator[None] = iter(())
         self._arrived: list[bytes] = []  # what is being handed over; none before, `b""` at the end
+        self._end: OSError | None = None  # a reset, which follows what can still be received
         # Does the socket block, but for no more than a moment? `None`: not tried, for that takes
         # 13 µs, and an answer that comes in one piece needs it not.
         self._quick: bool | None = None
@@ -1645,15 +1646,20 @@ class _BlockingWire(_ThreadWire):
         (RFC 9112, 9.5), and may then close.
         """
         sock, ready = self._sock, _OUT
-        with _Borne(BrokenPipeError, ConnectionResetError):
+        try:
             while self._unsent and ready and not ready & _IN:
                 with _Borne(BlockingIOError):
                     sent = sock.send(self._unsent, getattr(socket, "MSG_DONTWAIT", 0))
                     self._unsent = self._unsent[sent:]
                 if self._unsent:
                     ready = self._wait([sock], _IN | _OUT)
-            return
-        self._unsent = memoryview(b"")  # what was answered before can still be received
+        except (BrokenPipeError, ConnectionResetError) as error:
+            if not _lost(error):
+                raise
+            # What was answered before can still be received. Behind it stands the peer's end, if
+            # the pipe is broken; if not, the system tells of the reset only here.
+            self._unsent, self._quick = memoryview(b""), False
+            self._end = None if isinstance(error, BrokenPipeError) else error.with_traceback(None)
 
     def recv_now(self) -> bytes:
         """What arrives next, `b""` at the end. The first moment of silence is left to the system
@@ -1686,6 +1692,8 @@ class _BlockingWire(_ThreadWire):
         while self._wait([sock], _IN):
             with _Borne(BlockingIOError):  # the system thought better of it
                 next(self._receive)
+                if self._end is not None and not self._arrived[0]:
+                    raise _end_of(self)
                 return self._arrived[0]
         return b""  # stopped
 
@@ -1843,7 +1851,8 @@ class _AsyncWire(_Wire):
 
     def connection_lost(self, error: BaseException | None) -> None:
         self._transport = None  # of no use any more, not even to be closed
-        self._end = self._end or error or b""
+        if self._end is None:  # what comes first: to send more after the peer's end may fail
+            self._end = error or b""
         self._wakeup.soon()
 
     def pause_writing(self) -> None:
@@ -2911,6 +2920,7 @@ class _ASGIWire(_AsyncWire):
             error = BodyError("the application ended before its answer was complete")
             if self._due == "http.response.start":
                 error = RuntimeError("the application returned without an answer")
+        self._end = self._end or error  # what it raises counts behind the end of its answer, too
         self.connection_lost(error)
 
     async def recv(self) -> bytes:

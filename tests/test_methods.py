@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections.abc import Callable
 from typing import Any
 
+import httpclient
 from sse import SSEConnectionError, SSEEvent, SSEHTTPError
 from tests.server import (
     CHUNKED,
     LAST_CHUNK,
     NO_CONTENT,
+    Connection,
     Server,
     answer,
     chunk,
@@ -156,6 +159,37 @@ class SentOnce(World):
             self.assertEqual((error.delivered, error.last_event_id, client.waits), (2, "5", []))
             self.assertIs(error.__cause__, error.last_error)
             self.assertIn("2", str(error))
+
+    def test_a_reset_while_the_request_is_sent_is_no_clean_end(self) -> None:
+        with self.assertRaises(SSEConnectionError) as caught:
+            self.answered_early(Connection.reset)
+        self.assertIsInstance(caught.exception.last_error, httpclient.BodyError)
+
+    def test_a_clean_end_while_the_request_is_sent(self) -> None:
+        def end(conn: Connection) -> None:
+            conn.half_close()
+            conn.reset()
+
+        self.answered_early(end)
+
+    def answered_early(self, end: Callable[[Connection], None]) -> None:
+        """The first event comes, and the body ends, before the server has read the request."""
+
+        def script(conn: Connection) -> None:
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += conn.read()
+            conn.send(head() + TOKENS.encode())
+            conn.wait("read")
+            end(conn)
+            conn.server.signal("ended")
+
+        with Server(script, read=False) as server:
+            with self.connect(server.url, content=b"x" * 10_000_000) as client:
+                self.assertEqual([next(client).data, next(client).data], ["a", "b"])
+                server.signal("read")
+                self.idle(lambda: server.signalled("ended"))
+                self.assertEqual(list(client), [])
 
     def test_ends_of_a_body_that_only_ends_by_closing_are_clean(self) -> None:
         with Server(head() + TOKENS.encode()) as server, self.connect(server.url, method="POST") as client:
