@@ -7,6 +7,8 @@ Nothing is installed; what is missing is named. For all of it:
 
 and for niquests, which puts its own library in the place of urllib3, an environment of its own.
 
+Processes that give way to all others keep the processors awake (`processes.awake` says why).
+
 `--before DIRECTORY` measures the `sse.py` and `httpclient.py` that lie there as one more candidate,
 in turns with these.
 """
@@ -41,14 +43,15 @@ import peers  # noqa: E402
 import streams  # noqa: E402
 import threads  # noqa: E402
 import tls  # noqa: E402
-from processes import Workspace  # noqa: E402
+from processes import Workspace, awake  # noqa: E402
 
 
 def main() -> int:
     options = arguments()
     space = Workspace(options.before)
     try:
-        return measured(options, space)
+        with awake():
+            return measured(options, space)
     finally:
         space.close()
 
