@@ -252,14 +252,16 @@ class TestTransport:
     def test_resumes(self, end: str, library: Library) -> None:
         """A cut that arrives together with events loses none of them."""
         errors: list[Any] = []
+        last = "Connection: close"  # or a pool may take it for one that it can use again
 
         def first(conn: Connection) -> None:
-            conn.send(head(CHUNKED), chunk(event("1") + event("2")), chunk("id: lost\ndata: lost"))
+            conn.send(head(CHUNKED, last), chunk(event("1") + event("2")))
+            conn.send(chunk("id: lost\ndata: lost"))
             if end == "reset":  # which may destroy what is on its way
                 conn.wait("2")
             {"clean": lambda: conn.send(LAST_CHUNK), "cut": conn.cut, "reset": conn.reset}[end]()
 
-        with Server(first, answer(event("3")), NO_CONTENT) as server:
+        with Server(first, answer(event("3"), last), NO_CONTENT) as server:
             seen = library.follow(
                 server.url,
                 with_events=lambda events, event: server.signal(event.data),
