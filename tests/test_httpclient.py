@@ -495,6 +495,11 @@ class Addresses(World):
         with resolving(*addresses[:2]), self.assertRaises(ConnectError):
             self.fetch("http://service.test/")
 
+    def test_a_name_without_an_address(self) -> None:
+        none = mock.patch("socket.getaddrinfo", return_value=[])
+        with none, self.assertRaisesRegex(ConnectError, "service.test: the name has no address"):
+            self.fetch("http://service.test/")
+
     def test_an_address_of_a_kind_that_the_system_does_not_know(self) -> None:
         """As IPv6 is where it is switched off."""
         with Server(HERE) as server:
