@@ -31,8 +31,10 @@ from httpclient import InvalidRequestError, ProtocolError, ProxyError, ResponseP
 from sse import (
     AsyncEventSource,
     EventSource,
+    SSEConnectionError,
     SSEContentTypeError,
     SSEEvent,
+    SSEEventTooLargeError,
     SSEHTTPError,
     SSEParser,
 )
@@ -646,6 +648,34 @@ class CommandLine(unittest.TestCase):
     def test_interrupted(self) -> None:
         with mock.patch.object(sse, "_print_events", side_effect=KeyboardInterrupt):
             self.assertEqual(sse.main(["http://a/"]), 130)
+
+
+class Others(unittest.TestCase):
+    def test_size_of_lines_that_utf8_cannot_carry(self) -> None:
+        lines = ["data: " + 9 * "\ud800", ""]
+        self.assertEqual(len(list(EventSource(lines, max_event_size=27))), 1)
+        with self.assertRaises(SSEEventTooLargeError):
+            list(EventSource(lines, max_event_size=26))
+
+    def test_a_proxy_that_fails_is_a_drop_though_its_class_is_that_of_a_status(self) -> None:
+        """As aiohttp's classes are derived."""
+        kind: Any = Exception
+        for name in ("ClientError", "ClientResponseError", "ClientHttpProxyError"):
+            kind = type(name, (kind,), {"__module__": "aiohttp.client_exceptions"})
+        for failure, told in ((kind, 2), (kind.__base__, 0)):
+            errors: list[Any] = []
+
+            def fail(*_: Any, failure: Any = failure, **__: Any) -> Any:
+                raise failure("502")
+
+            with self.subTest(failure=failure), self.assertRaises(Exception) as caught:
+                events = sse.connect(
+                    "http://a/", transport=fail, retry_interval=0, max_retries=1,
+                    on_error=lambda error, delay, errors=errors: errors.append(error),
+                )  # fmt: skip
+                list(events)
+            self.assertEqual(len(errors), told)
+            self.assertIsInstance(caught.exception, SSEConnectionError if told else failure)
 
 
 class Derived(unittest.TestCase):

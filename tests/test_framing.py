@@ -50,6 +50,7 @@ GOOD: dict[str, bytes] = {
     "white space around values": head("X-Tabbed:\t a\t", "Content-Length: \t9 \t") + BODY,
     "bytes beyond ASCII in a value": b"HTTP/1.1 200 OK\r\nX: caf\xe9 \xe2\x9c\x93\r\n" + FRAMED,
     "folded value": head("X-Folded: a", " b", "\tc", LENGTH) + BODY,
+    "value folded by a tab": head("X-Folded: a", "\tb", LENGTH) + BODY,
     "bare LF in the head": (head(LENGTH).replace(b"\r\n", b"\n")) + BODY,
     "many headers": head(*(f"X-{number}: {number}" for number in range(90)), LENGTH) + BODY,
     "a large header": head("X-Large: " + "x" * 8000, LENGTH) + BODY,

@@ -81,6 +81,12 @@ EQUIVALENT = [
     ("finished = True", "only declares the attribute, which is set before it is read"),
     ("self._searched = 1  #", "what is searched begins with CR"),
     ("if len(line) >= 4:", "sizes are not kept to be found again"),
+    ("if '' in whole or", "line ends are looked for, one by one"),
+    ("apart, single = lines[joined:], 1", "the next lines are joined one byte earlier"),
+    ("* _LINE >= _SINGLE or", "lines are joined one byte earlier"),
+    ("strip('.X')", "the rule is in small letters"),
+    ("(suffix != 'X' and", "no host ends with a dot"),
+    ("if address else 'X'", "without a proxy no host is spared one"),
 ]
 
 
