@@ -189,7 +189,7 @@ def _shown(text: str | bytes, most: int = 100) -> str:
 
 
 def _octets(data: bytes) -> str:
-    """Such text, quoted, where blanks may be what is wrong with it: each is shown, as an escape."""
+    """Text of another side, quoted, where blanks may be what is wrong with it: each is shown."""
     return repr(data)[1:]
 
 
@@ -1272,6 +1272,9 @@ class _TLS:
 # us* is `_Closed`. What *interrupts the caller*, raised by a signal handler or a cancellation,
 # passes unchanged, whatever its class is: so nothing is raised in a `finally`, and before an
 # `OSError` is looked at, `_lost` asks where it came from.
+# CPython 3.12 to 3.14 compile jumps back to the top of a loop outside the `try` around it, and run
+# handlers there. So where a `finally` matters, no loop ends in its `try`: that stands around a call
+# instead (`_connect`, `_joined_pieces`). tests/test_interruptions.py looks at the bytecode.
 
 _IN, _OUT = 1, 4  # POLLIN and POLLOUT
 # On Linux shutdown() wakes who waits for a socket, even for its connect, and what has arrived can
@@ -2079,6 +2082,7 @@ class _Lines:
 
 
 async def _joined_pieces(read: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+    """All that `read` gives, to the first that is empty."""
     pieces = []
     while piece := await read():
         pieces.append(piece)

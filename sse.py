@@ -2519,7 +2519,7 @@ class _Client(Generic[_Made, _Transport]):
             del failure  # its traceback refers to this frame
 
     async def _read(self, attempt: _Attempt) -> None:
-        if attempt.end is not None:  # by what the caller was told of
+        if attempt.end is not None:  # in `_pull`: the stream's error, or what a callback did
             return
         try:
             chunk = await attempt.link.read()
