@@ -37,7 +37,7 @@ from collections.abc import (
     Sequence,
 )
 from functools import partial
-from itertools import starmap
+from itertools import repeat, starmap
 from math import inf
 from operator import methodcaller
 from time import get_clock_info, monotonic
@@ -1579,8 +1579,9 @@ class _BlockingWire(_ThreadWire):
         self._sock: Any = None
         self._unsent = memoryview(b"")
         # `next(self._receive)` receives, and appends what it received to `_arrived`, in one step of
-        # the interpreter. Python runs signal handlers between steps, and bytes that a handler's
-        # exception made disappear would be lost without anybody knowing.
+        # the interpreter (PyPy's `partial` and two-argument `iter` would take several). Python runs
+        # signal handlers between steps, and bytes that a handler's exception made disappear would
+        # be lost without anybody knowing.
         self._receive: Iterator[None] = iter(())
         self._arrived: list[bytes] = []  # what is being handed over; none before, `b""` at the end
         self._end: OSError | None = None  # a reset, which follows what can still be received
@@ -1597,8 +1598,7 @@ class _BlockingWire(_ThreadWire):
 
     def _dial(self, addresses: list[Any]) -> None:
         _run(_connect, self, addresses)
-        receive = iter(partial(self._sock.recv, _READ), None)
-        self._receive = map(self._arrived.append, receive)
+        self._receive = map(self._arrived.append, map(self._sock.recv, repeat(_READ)))
 
     async def further(self, running: list[_Connecting], until: float) -> bool:
         """Wait until one of the sockets may have got further; `False` if `until` came first."""

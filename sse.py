@@ -2422,8 +2422,9 @@ class _Client(Generic[_Made, _Transport]):
         """
         if self._busy:
             raise RuntimeError("another task or thread is waiting for events of this client")
-        self._busy, self._flowing = True, None
+        self._flowing = None
         try:
+            self._busy = True
             while True:
                 attempt = self._attempt
                 if attempt is None:
@@ -2649,35 +2650,37 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
         attempt: Any = self._flowing
         if attempt is not None and attempt.end is None and not self._busy:
             parser = attempt.parser
-            self._busy = True  # the short way: what `_advance` does, without coroutines
-            try:
-                while True:
-                    item = next(parser._items, _GIVEN_UP)
-                    if item.__class__ is SSEEvent:
-                        self.last_event_id = item.id
-                        self._delivered += 1
-                        return item
-                    if item is not None or parser._stream.error is not None:
-                        self._held = item
-                        break
-                    self.last_event_id = parser._stream.last_event_id
-                    chunk = attempt.link.read_now()
-                    if not chunk:
-                        break
-                    parser._push(chunk)
-            except BaseException as error:
-                attempt.end = error  # whose it is will be found out
-            finally:
-                self._busy = False
+            try:  # the short way: what `_advance` does, without coroutines
+                try:
+                    self._busy = True
+                    while True:
+                        item = next(parser._items, _GIVEN_UP)
+                        if item.__class__ is SSEEvent:
+                            self.last_event_id = item.id
+                            self._delivered += 1
+                            return item
+                        if item is not None or parser._stream.error is not None:
+                            self._held = item
+                            break
+                        self.last_event_id = parser._stream.last_event_id
+                        chunk = attempt.link.read_now()
+                        if not chunk:
+                            break
+                        parser._push(chunk)
+                finally:
+                    self._busy = False
+            except BaseException as error:  # of a handler perhaps, which PyPy runs in `finally` too
+                self._busy, attempt.end = False, error  # whose it is will be found out
         elif attempt is not None and _theirs(attempt.end) is not None:
             attempt.give_up()  # what interrupts a step comes out of that step, or not at all
         event = self._step()
         if event is None:
             self._raise_failure()
             raise StopIteration
-        self.last_event_id, self._held = event.id, None  # from here on no call, so no handler
+        flowing = self._attempt if self._options.until is None else None
+        # No call and no jump from here on, so no handler: one that raises would lose the event.
+        self.last_event_id, self._held, self._flowing = event.id, None, flowing
         self._delivered += 1
-        self._flowing = self._attempt if self._options.until is None else None
         return event
 
     def _step(self, opening: bool = False) -> SSEEvent | None:
@@ -2781,9 +2784,10 @@ class AsyncSSEClient(
         if event is None:
             self._raise_failure()
             raise StopAsyncIteration
-        self.last_event_id, self._held = event.id, None  # from here on no call, so no handler
+        flowing = self._attempt if self._options.until is None else None
+        # No call and no jump from here on, so no handler: one that raises would lose the event.
+        self.last_event_id, self._held, self._flowing = event.id, None, flowing
         self._delivered += 1
-        self._flowing = self._attempt if self._options.until is None else None
         return event
 
     async def close(self) -> None:

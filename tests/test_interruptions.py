@@ -13,6 +13,7 @@ import dis
 import errno
 import gc
 import os
+import re
 import signal
 import socket
 import ssl
@@ -91,6 +92,27 @@ class Compiled(unittest.TestCase):
                         inside = any(instruction.offset in offsets for offsets in covered)
                         self.assertTrue(inside, f"{code.co_name}, line {line} of {module}")
         self.assertGreater(jumps, 3)
+
+
+@unittest.skipUnless(sys.implementation.name == "cpython", "handlers come at any instruction here")
+class HandedOver(unittest.TestCase):
+    """What is noted as handed over is handed over: CPython runs signal handlers at calls and jumps
+    (3.10 also at jumps ahead), and what one of them raises would keep the event from its caller.
+    """
+
+    def test_no_handler_between_the_note_and_the_return(self) -> None:
+        for step in (sse.SSEClient.__next__, sse.AsyncSSEClient.__anext__):
+            noted, returns = False, 0
+            for instruction in dis.get_instructions(step):
+                name = instruction.opname
+                if name == "STORE_ATTR" and instruction.argval == "last_event_id":
+                    noted = True
+                elif name == "RETURN_VALUE":
+                    self.assertTrue(noted)
+                    noted, returns = False, returns + 1
+                elif re.search("CALL|JUMP|FOR_ITER|SEND|YIELD", name):
+                    noted = False
+            self.assertEqual(returns, 2, step)
 
 
 class Deadline(TimeoutError):
