@@ -401,8 +401,8 @@ def _content_bytes(content: Any) -> bytes | None:
 class Request:
     """One request, checked: method, `URL`, header lines, body. It can be sent more than once.
 
-    `hops` are the URLs on the way to this one, itself the last, as messages may show them; a method
-    that a redirect changed is noted behind the URL.
+    `hops`, if redirects led here, are the URLs on the way to this one, itself the last, as messages
+    may show them; a method that a redirect changed is noted behind the URL.
     """
 
     __slots__ = ("content", "headers", "hops", "method", "url")
@@ -416,7 +416,7 @@ class Request:
         self.url = url if isinstance(url, URL) else URL(url)
         self.content = _content_bytes(content)
         self.headers = _header_lines(headers)
-        self.hops: tuple[str, ...] = (self.url.shown(),)
+        self.hops: tuple[str, ...] = ()
 
     def lines(self, proxy: URL | None = None) -> list[tuple[str, str]]:
         """Our header lines, without those that the caller gave too, and the caller's."""
@@ -453,7 +453,7 @@ class Request:
         locations = set(filter(None, headers.get_list("location")))
         if not locations:
             return None
-        hops = self.hops
+        hops = self.hops or (self.url.shown(),)
         try:
             if len(hops) > most:
                 raise RedirectError(f"more than {most} redirects")
@@ -656,19 +656,28 @@ class Headers(Mapping[str, str]):
     tells them apart.
     """
 
-    __slots__ = ("_by_name", "_lines")
+    __slots__ = ("_names", "_values")
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
-        self._lines = tuple(lines)
-        # By names in small letters: the first line's name, and all values. Made by `__iter__`.
-        self._by_name: dict[str, tuple[str, list[str]]] | None = None
+        names: list[str] = []
+        # By name in small letters: the value of a line, or those of several. Strings, not pairs of
+        # them, for all that contains something is looked at by the garbage collector again and
+        # again, which is a fifth of what it costs to open one of thousands of streams.
+        values: dict[str, str | list[str]] = {}
+        for name, value in lines:
+            names.append(name)
+            key = name.lower()
+            known = values.get(key)
+            if isinstance(known, list):
+                known.append(value)
+            else:
+                values[key] = value if known is None else [known, value]
+        self._names, self._values = tuple(names), values
 
     def get_list(self, name: str) -> list[str]:
         """The value of each line of this name, in any case; none is an empty list."""
-        name = name.lower()
-        if self._by_name is not None:
-            return [*self._by_name.get(name, ("", ()))[1]]
-        return [value for key, value in self._lines if key.lower() == name]
+        values = self._values.get(name.lower(), ())
+        return [values] if isinstance(values, str) else [*values]
 
     def __getitem__(self, name: str) -> str:
         values = self.get_list(name)
@@ -677,23 +686,22 @@ class Headers(Mapping[str, str]):
         return ", ".join(values)
 
     def __iter__(self) -> Iterator[str]:
-        """Who iterates asks for each value next, as dict() does; so this prepares for it."""
-        by_name: dict[str, tuple[str, list[str]]] = {}
-        for name, value in self._lines:
-            by_name.setdefault(name.lower(), (name, []))[1].append(value)
-        self._by_name = by_name
-        return iter([name for name, _ in by_name.values()])
+        first = {name.lower(): name for name in reversed(self._names)}
+        return map(first.__getitem__, self._values)
 
     def __len__(self) -> int:
-        return len({key.lower() for key, _ in self._lines})
+        return len(self._values)
 
     def items(self) -> Any:
         """Every line, in the order received."""
-        return self._lines
+        values = {key: iter(self.get_list(key)) for key in self._values}
+        return tuple((name, next(values[name.lower()])) for name in self._names)
 
     def __repr__(self) -> str:
-        names = ", ".join(name for name, _ in self._lines)
-        return f"Headers of {_shown(names, 500)}"  # values may be secret
+        return f"Headers of {_shown(', '.join(self._names), 500)}"  # values may be secret
+
+
+_NO_HEADERS = Headers()  # of an answer that has not come
 
 
 def _mime_type(value: str) -> tuple[str, str]:
@@ -761,7 +769,7 @@ class ResponseParser:
         self.status_code = 0
         self.reason = ""
         self.http_version = ""
-        self.headers = Headers()
+        self.headers = _NO_HEADERS
         self.coding = ""  # of the content, where it has to be decoded
         self.pending = False
         self.unread = b""  # what arrived, and is not used yet
@@ -1951,7 +1959,7 @@ class _AsyncWire(_Wire):
             self._timer.cancel()
             self._timer = None
         if self._timer is None and until < inf:
-            self._timer = self._loop.call_at(until, self._tick)
+            self._timer = self._loop.call_at(until, self)
         return self._wakeup
 
     def _raise_end(self) -> None:
@@ -1961,14 +1969,15 @@ class _AsyncWire(_Wire):
         if self.closed:
             raise _Closed
 
-    def _tick(self, again: bool = False) -> None:
+    def __call__(self, again: bool = False) -> None:
+        """The timer calls. A method bound to the wire would be one more object to be collected."""
         self._timer = None
         if not self._wakeup.waiting() or self._until == inf:
             return
         if self._until - self._loop.time() > _TICK:
-            self._timer = self._loop.call_at(self._until, self._tick)
+            self._timer = self._loop.call_at(self._until, self)
         elif not again:  # the process may have been stopped: let the loop look once more
-            self._timer = self._loop.call_later(2 * _TICK, self._tick, True)
+            self._timer = self._loop.call_later(2 * _TICK, self, True)
         else:
             self._end = self.too_late()
             self.interrupt()
@@ -2092,16 +2101,15 @@ async def _joined_pieces(read: Callable[[], Coroutine[Any, Any, bytes]]) -> byte
 class _Answer:
     """What both responses have: the head, and the body once it was read.
 
-    `url` is the final one, without user-info and fragment. `hops` are the URLs that led there,
-    itself the last, without queries and cut short, a changed method noted. `via` is the proxy,
-    host:port, if the answer may be its own; behind a tunnel (https) it cannot.
+    `url` is the final one, without user-info and fragment. `via` is the proxy, host:port, if the
+    answer may be its own; behind a tunnel (https) it cannot.
     """
 
     def __init__(self, exchange: Exchange, parser: ResponseParser, request: Request) -> None:
         self._exchange = exchange
         self.status_code, self.reason = parser.status_code, parser.reason
         self.http_version, self.headers = parser.http_version, parser.headers
-        self.url, self.hops, self.via = str(request.url), request.hops, exchange.via
+        self.url, self._hops, self.via = str(request.url), request.hops, exchange.via
         self._content: bytes | None = None
         self._begun = False
 
@@ -2122,9 +2130,16 @@ class _Answer:
         return 200 <= self.status_code < 300
 
     @property
+    def hops(self) -> tuple[str, ...]:
+        """The URLs that led here, itself the last, without queries and cut short; a method that a
+        redirect changed is noted.
+        """
+        return self._hops or (_shown(self.url.partition("?")[0], 200),)
+
+    @property
     def route(self) -> str:
         """How the answer came, for messages: redirects, a proxy; empty if there were none."""
-        redirects = f"[redirected: {_way(self.hops)}]" if len(self.hops) > 1 else ""
+        redirects = f"[redirected: {_way(self._hops)}]" if self._hops else ""
         proxy = f"[through the proxy {self.via}]" if self.via else ""
         return f"{redirects} {proxy}".strip()
 
@@ -2445,7 +2460,7 @@ def check(verify: Any, proxy: Any, uds: Any, *seconds: Any) -> None:
             raise InvalidRequestError(f"timeout, idle_timeout are {limits}")
     if not isinstance(proxy, (str, type(None))):
         raise TypeError(f"proxy is a string such as 'http://host:3128', not {type(proxy).__name__}")
-    if not isinstance(uds, (str, os.PathLike, type(None))):
+    if not isinstance(uds, (str, type(None), os.PathLike)):
         raise TypeError("uds is a string or a path")
     if uds is not None and not hasattr(socket, "AF_UNIX"):
         raise InvalidRequestError("uds: this system has no Unix sockets")

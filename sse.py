@@ -1774,6 +1774,8 @@ def _cause(error: BaseException | None) -> str:
 
 def _header(headers: Any, name: str) -> list[str]:
     """The values of a header in any library's response; not all of their mappings ignore case."""
+    if hasattr(type(headers), "get_list"):  # httpclient's and httpx's
+        return headers.get_list(name)  # type: ignore[no-any-return]
     return [value for key, value in headers.items() if key.lower() == name]
 
 
@@ -2159,7 +2161,8 @@ class _Attempt:
         Raises `SSEHTTPError` and `SSEContentTypeError` for other answers than that and a 204.
         """
         response = await self.link.open(request, timeout)
-        facts = _facts(response)
+        # Those of httpclient are in these words themselves.
+        facts = response if options.transport is None else _facts(response)
         refusal = _refusal(facts, options.content_type)
         if refusal is not None:
             raise refusal(body=await _beginning(self.link))
