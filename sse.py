@@ -1168,8 +1168,8 @@ def _pieces(response: Any) -> Iterator[bytes]:
     if hasattr(raw, "read_chunked"):
         read = _urllib3_reader(raw)
     elif hasattr(raw, "read1"):
-        coding = raw.headers.get("Content-Encoding", "") if hasattr(raw, "headers") else ""
-        read = _decoded(_framed(raw), coding.strip().lower())
+        codings = _header(raw.headers, "content-encoding") if hasattr(raw, "headers") else []
+        read = _decoded(_framed(raw), codings)
     else:
         raise _no_answer(response, "of a library that blocks")
     return iter(read, b"")
@@ -1214,24 +1214,34 @@ def _framed(response: Any) -> Callable[[], bytes]:
     return read
 
 
-def _decoded(framed: Callable[[], bytes], coding: str) -> Callable[[], bytes]:
+def _decoded(framed: Callable[[], bytes], codings: list[str]) -> Callable[[], bytes]:
     """The same for a body in a coding: gzip and deflate; any unknown word means identity."""
-    if coding in ("br", "zstd", "compress", "x-compress", "dcb", "dcz"):
-        raise ValueError(f"content coding {coding} cannot be decoded here [Accept-Encoding: gzip]")
-    if coding not in ("gzip", "x-gzip", "deflate"):
+    words = [word.strip(" \t").lower() for word in ",".join(codings).split(",")]
+    known = "gzip x-gzip deflate br zstd compress x-compress dcb dcz".split()
+    coding = ", ".join([word for word in words if word in known])
+    if not coding:
         return framed
+    if coding not in known[:3]:
+        raise ValueError(f"content coding {coding} cannot be decoded here [Accept-Encoding: gzip]")
     import zlib
 
-    decoder = zlib.decompressobj(47)  # with the head of gzip or of zlib
+    decoder: Any = None
 
     def read() -> bytes:
-        while not decoder.eof:
-            piece = decoder.unconsumed_tail or framed()
+        nonlocal decoder
+        while True:
+            rest = decoder and (decoder.unconsumed_tail or decoder.unused_data)
+            piece = rest or framed()
+            if not piece and (decoder is None or decoder.eof):
+                return b""
             if not piece:
                 raise ConnectionError(f"the body was cut short inside its {coding} stream")
-            if data := decoder.decompress(piece, _PIECE):
+            if decoder is None or decoder.eof:  # gzip can have several members (RFC 1952, 2.2)
+                headless = coding == "deflate" and piece[0] & 15 != 8  # without that of RFC 1950
+                decoder = zlib.decompressobj(-15 if headless else 47)
+            data: bytes = decoder.decompress(piece, _PIECE)
+            if data:
                 return data
-        return b""
 
     return read
 

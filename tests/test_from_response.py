@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import http.client
 import unittest
 import urllib.request
 import warnings
+import zlib
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -50,6 +52,24 @@ class FromResponse(unittest.TestCase):
                 sse.EventSource.from_response(connection.getresponse())
             connection.close()
         self.assertEqual((caught.exception.status_code, caught.exception.body), (404, b""))
+
+    def test_codings_of_http_client(self) -> None:
+        """Each event may be a member of its own (RFC 1952, 2.2), and deflate come without a head."""
+        one, two = b"data: 1\n\n", b"data: 2\n\n"
+        members, headless = gzip.compress(one) + gzip.compress(two), zlib.compressobj(wbits=-15)
+        for coding, body in (
+            ("gzip", members),
+            ("none, gzip", members),
+            ("deflate", zlib.compress(one + two)),
+            ("deflate", headless.compress(one + two) + headless.flush()),
+        ):
+            for size in (1, len(body)):
+                pieces = [body[at : at + size] for at in range(0, len(body), size)]
+                script = stream(*pieces, lines=(f"Content-Encoding: {coding}",))
+                with self.subTest(coding, size=size), Server(script) as server:
+                    with urllib.request.urlopen(server.url) as response:
+                        events = sse.EventSource.from_response(response)
+                        self.assertEqual([event.data for event in events], ["1", "2"])
 
     def test_what_was_closed_or_read_before(self) -> None:
         """http.client, urllib3 and requests then read nothing, as they do at the end of a body."""
