@@ -1829,7 +1829,9 @@ def _date(value: str) -> float | None:
 
         date = parsedate_to_datetime(value)
         return date.replace(tzinfo=date.tzinfo or timezone.utc).timestamp()  # 5.6.7: always GMT
-    except (TypeError, ValueError, OverflowError, ImportError, OSError):  # descriptors may be short
+    except (TypeError, ValueError, IndexError, OverflowError):  # IndexError before Python 3.10.7
+        return None
+    except (ImportError, OSError):  # no descriptor is left to load a module with
         return None
 
 

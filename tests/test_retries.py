@@ -213,6 +213,9 @@ class RetryAfter(World):
         ):
             with self.subTest(value):
                 self.assertEqual(self.wait_for(unavailable(value)), wait)
+        # What Python before 3.10.7 makes of this one.
+        with mock.patch("email.utils.parsedate_to_datetime", side_effect=IndexError):
+            self.assertEqual(self.wait_for(unavailable("17 June , 2022")), 3.0)
 
 
 @in_both_worlds
