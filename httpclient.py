@@ -697,6 +697,9 @@ class Headers(Mapping[str, str]):
         values = {key: iter(self.get_list(key)) for key in self._values}
         return tuple((name, next(values[name.lower()])) for name in self._names)
 
+    def __reduce__(self) -> Any:  # in every protocol of pickle; the first two know no slots
+        return type(self), (self.items(),)
+
     def __repr__(self) -> str:
         return f"Headers of {_shown(', '.join(self._names), 500)}"  # values may be secret
 

@@ -581,7 +581,8 @@ class Exceptions(World):
 
     def test_they_pickle_and_copy(self) -> None:
         for error in self.failures():
-            for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+            pickled = [pickle.loads(pickle.dumps(error, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+            for twin in (*pickled, copy.copy(error), copy.deepcopy(error)):
                 with self.subTest(error=error):
                     self.assertIs(type(twin), type(error))
                     self.assertEqual(str(twin), str(error))
