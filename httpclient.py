@@ -263,6 +263,8 @@ class URL:
                 why = "the URL does not begin with http:// or https://"
             elif re.match(address, text):
                 why = "the URL has an IPv6 address without brackets"
+            elif "@" in text:
+                why += " [in a name or password / ? # \\ are written %2F %3F %23 %5C]"
             # A name and a password may stand before any @, wherever the rest of it is misplaced.
             given = "" if "@" in text else _shown(re.split("[?#]", text, maxsplit=1)[0])
             raise InvalidRequestError(f"{why}: '{given}'" if given else why)
