@@ -1226,20 +1226,23 @@ def _decoded(framed: Callable[[], bytes], codings: list[str]) -> Callable[[], by
     import zlib
 
     decoder: Any = None
+    more = False  # may zlib hold back something of what it was given?
 
     def read() -> bytes:
-        nonlocal decoder
+        nonlocal decoder, more
         while True:
-            rest = decoder and (decoder.unconsumed_tail or decoder.unused_data)
-            piece = rest or framed()
-            if not piece and (decoder is None or decoder.eof):
-                return b""
-            if not piece:
-                raise ConnectionError(f"the body was cut short inside its {coding} stream")
+            piece = decoder and (decoder.unconsumed_tail or decoder.unused_data)
+            if not (piece or more):
+                piece = framed()
+                if not piece and (decoder is None or decoder.eof):
+                    return b""
+                if not piece:
+                    raise ConnectionError(f"the body was cut short inside its {coding} stream")
             if decoder is None or decoder.eof:  # gzip can have several members (RFC 1952, 2.2)
                 headless = coding == "deflate" and piece[0] & 15 != 8  # without that of RFC 1950
                 decoder = zlib.decompressobj(-15 if headless else 47)
             data: bytes = decoder.decompress(piece, _PIECE)
+            more = len(data) == _PIECE and not decoder.eof
             if data:
                 return data
 

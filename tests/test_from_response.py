@@ -11,6 +11,7 @@ import urllib.request
 import warnings
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -70,6 +71,14 @@ class FromResponse(unittest.TestCase):
                     with urllib.request.urlopen(server.url) as response:
                         events = sse.EventSource.from_response(response)
                         self.assertEqual([event.data for event in events], ["1", "2"])
+
+    def test_what_zlib_holds_back(self) -> None:
+        """All that it was given is used up, and a little more than a piece came of it."""
+        for size in range(sse._PIECE + 1, sse._PIECE + 9):
+            compressor = zlib.compressobj(wbits=-15)
+            pieces = iter([compressor.compress(bytes(size)) + compressor.flush()])
+            read = sse._decoded(partial(next, pieces, b""), ["deflate"])
+            self.assertEqual(b"".join(iter(read, b"")), bytes(size))
 
     def test_what_was_closed_or_read_before(self) -> None:
         """http.client, urllib3 and requests then read nothing, as they do at the end of a body."""
