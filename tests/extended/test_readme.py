@@ -76,7 +76,9 @@ def delta(text: str) -> dict[str, Any]:
 
 
 ANSWERS = {
-    "chat/completions": events(delta("Hel"), delta("lo"), "[DONE]"),
+    "chat/completions": events(
+        delta("Hel"), {"choices": [{"index": 0, "delta": None}, {"index": 1}]}, delta("lo"), {"usage": {}}, "[DONE]"
+    ),
     "responses": events(
         {"type": "response.output_text.delta", "delta": "Hello"},
         {"type": "response.completed", "response": {"status": "completed"}},

@@ -47,7 +47,11 @@ README = RECIPES.parents[1] / "README.md"
 
 # What the providers send
 
+# Azure says what its filters found in chunks without choices, and in choices without a delta, or with null; others
+# send the usage in a chunk that has no list of choices at all.
 OPENAI_CHAT = """\
+data: {"id":"","object":"","created":0,"model":"","choices":[],"prompt_filter_results":[{"prompt_index":0}]}
+
 data: {"id":"chatcmpl-CkQ1","object":"chat.completion.chunk","created":1757000000,"model":"gpt-5-mini-2025-08-07",\
 "service_tier":"default","system_fingerprint":null,"choices":[{"index":0,"delta":{"role":"assistant","content":"",\
 "refusal":null},"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"Zq0"}
@@ -65,6 +69,13 @@ data: {"id":"chatcmpl-CkQ1","object":"chat.completion.chunk","created":175700000
 
 data: {"id":"chatcmpl-CkQ1","object":"chat.completion.chunk","created":1757000000,"model":"gpt-5-mini-2025-08-07",\
 "choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}}
+
+data: {"id":"","object":"","created":0,"model":"","choices":[{"index":0,"finish_reason":null,\
+"content_filter_offsets":{"check_offset":44}}]}
+
+data: {"id":"","object":"","created":0,"model":"","choices":[{"index":0,"delta":null,"finish_reason":null}]}
+
+data: {"id":"chatcmpl-CkQ1","object":"chat.completion.chunk","usage":{"total_tokens":12}}
 
 data: [DONE]
 

@@ -32,8 +32,8 @@ def chat(base_url: str, api_key: str, model: str, messages: list[dict[str, str]]
             chunk = event.json()
             if "error" in chunk:
                 raise RuntimeError(f"the provider gave up in the middle: {chunk['error']}")
-            for choice in chunk["choices"]:  # none in the chunk that brings the usage
-                if text := choice["delta"].get("content"):
+            for choice in chunk.get("choices", ()):  # none, or no list, in the chunk with the usage
+                if text := (choice.get("delta") or {}).get("content"):  # no delta: Azure's filters
                     yield text
 
 
