@@ -551,6 +551,11 @@ class TestMCP:
             result = session.request("tools/call", {"name": "count", "arguments": {"to": 2, "hang_up_after": 0}})
         assert result["content"][0]["text"] == "counted to 2"
 
+    def test_the_name_of_json_is_in_any_case(self) -> None:
+        pong = answer('{"jsonrpc":"2.0","id":1,"result":{}}', type="Application/JSON; charset=utf-8")
+        with Server(pong) as server:
+            assert mcp_session.MCPSession(server.url).request("ping") == {}
+
     def test_the_bytes(self) -> None:
         """What goes over the wire, when the line breaks in the middle of the answer."""
         hello = '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{}}}'

@@ -89,7 +89,7 @@ class MCPSession:
 
     def _answers(self, call: Message) -> Messages:
         with self._post(call) as response:
-            if response.headers["content-type"].startswith("application/json"):
+            if response.headers.get("content-type", "").lower().startswith("application/json"):
                 response.read()
                 yield response.json()
                 return
