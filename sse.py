@@ -1814,8 +1814,10 @@ def _media_type(values: list[str]) -> str:
 def _retry_after(headers: Any) -> float:
     """Seconds to wait, at most 1 h (RFC 9110, 10.2.3: a number, or a date by its own clock)."""
     value = next(iter(_header(headers, "retry-after")), "")
-    if value.isascii() and value.isdigit():
-        return min(float(value.lstrip("0")[:9] or 0), _LONGEST_RETRY_AFTER)
+    whole, _, part = value.partition(".")  # a fraction, which some servers send, is rounded up
+    if value.isascii() and whole.isdigit() and (part == "" or part.isdigit()):
+        seconds = float(whole.lstrip("0")[:9] or 0) + (part.strip("0") != "")
+        return min(seconds, _LONGEST_RETRY_AFTER)
     if not value:
         return 0.0
     then, now = _date(value), _date(next(iter(_header(headers, "date")), ""))
