@@ -979,9 +979,11 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes], Iterable[bytes] | Ite
         if refusal is not None:
             raise refusal(body=_run(_Foreign(None).beginning(response)))
         _check_unread(response, facts)
-        pieces = _pieces(response)
+        link = _Foreign(None)
+        link.take(response)
+        pieces = iter(link.next_piece, b"")
         new = cls.from_chunks(pieces, last_event_id=last_event_id, max_event_size=max_event_size)
-        new._source = response
+        new._source = link
         return new
 
     def __iter__(self) -> EventSource:
@@ -998,7 +1000,9 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes], Iterable[bytes] | Ite
         return event
 
     def close(self) -> None:
-        """Close the source, if it can be closed; the iteration ends."""
+        """Close the source, if it can be closed; the iteration ends. Only what `from_response` made
+        may be closed while another thread waits for its next event.
+        """
         reader, self._reader, self._rest = self._reader, iter(()), iter(())
         self._parser = SSEParser(self._parser.last_event_id)
         for closable in {id(reader): reader, id(self._source): self._source}.values():
@@ -2008,6 +2012,19 @@ class _Foreign(_ForeignLink):
 
     async def release(self) -> None:
         self.interrupt()
+
+    # For `EventSource`, whose source it is.
+    close = interrupt
+
+    def next_piece(self) -> bytes:
+        """What `read` gives; `b""` once it was closed, by whichever thread."""
+        piece = b""
+        try:
+            piece = _run(self.read())
+        except Exception as error:
+            if not self.closed or _from_handler(error) is not None:
+                raise
+        return b"" if self.closed else piece
 
 
 class _AsyncForeign(_ForeignLink):

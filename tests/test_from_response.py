@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gzip
 import http.client
+import threading
 import unittest
 import urllib.request
 import warnings
@@ -79,6 +80,28 @@ class FromResponse(unittest.TestCase):
             pieces = iter([compressor.compress(bytes(size)) + compressor.flush()])
             read = sse._decoded(partial(next, pieces, b""), ["deflate"])
             self.assertEqual(b"".join(iter(read, b"")), bytes(size))
+
+    def test_closed_by_another_thread(self) -> None:
+        """The libraries' own `close()` waits for a read that blocks, or leaves it blocked."""
+
+        def follow(events: sse.EventSource, told: threading.Event, ends: list[object]) -> None:
+            try:
+                for _ in events:
+                    told.set()
+                ends.append(None)
+            except Exception as error:
+                ends.append(error)
+
+        for opened in (urllib.request.urlopen, partial(httpclient.get, stream=True)):
+            with self.subTest(opened), Server(stream("data: x\n\n", end="open")) as server:
+                events, told, ends = sse.EventSource.from_response(opened(server.url)), threading.Event(), []
+                thread = threading.Thread(target=follow, args=(events, told, ends))
+                thread.start()
+                told.wait()
+                events.close()
+                thread.join()
+                self.assertEqual((ends, [*events]), ([None], []))
+                server.wait_gone(1)
 
     def test_what_was_closed_or_read_before(self) -> None:
         """http.client, urllib3 and requests then read nothing, as they do at the end of a body."""
