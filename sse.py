@@ -1044,17 +1044,27 @@ class AsyncEventSource(
 
     async def __anext__(self) -> SSEEvent:
         while (event := self._ready()) is None:
-            if self._reader is None:
+            reader = self._reader
+            try:
+                item = None if reader is None else await anext(reader)
+            except Exception as error:
+                if self._reader is reader or _from_handler(error) is not None:
+                    raise
+            if reader is None or self._reader is not reader:  # closed, perhaps by another task
                 raise StopAsyncIteration
-            self._take(await anext(self._reader))
+            self._take(item)
         return event
 
     async def aclose(self) -> None:
-        """Close the source, if it can be closed; the iteration ends."""
+        """Close the source, if it can be closed; the iteration ends. Only what `from_response` made
+        may be closed while another task waits for its next event (over niquests, which does not end
+        a read, that waits for its time limit).
+        """
         reader, self._reader, self._rest = self._reader, None, iter(())
         self._parser = SSEParser(self._parser.last_event_id)
-        for closable in {id(reader): reader, id(self._source): self._source}.values():
-            await _aclose(closable)
+        ended = await _aclose(self._source) and getattr(reader, "ag_running", False)
+        if reader is not self._source and not ended:  # if so, by whoever is inside
+            await _aclose(reader)
 
     async def close(self) -> None:
         """The same as `aclose`."""
@@ -2129,12 +2139,13 @@ class _AsyncForeign(_ForeignLink):
                 _log_failed_close(error)
 
 
-async def _aclose(closable: Any) -> None:
-    """Close what may be closed, as it can be."""
+async def _aclose(closable: Any) -> bool:
+    """Close what may be closed, as it can be. Can it be?"""
     close = getattr(closable, "aclose", None) or getattr(closable, "close", None)
     done: Any = close and close()
     if hasattr(done, "__await__"):
         await done
+    return close is not None
 
 
 def _log_failed_close(error: Exception) -> None:

@@ -11,7 +11,7 @@ import unittest
 import urllib.request
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -102,6 +102,44 @@ class FromResponse(unittest.TestCase):
                 thread.join()
                 self.assertEqual((ends, [*events]), ([None], []))
                 server.wait_gone(1)
+
+    def test_closed_by_another_task(self) -> None:
+        async def main(url: str) -> list[str]:
+            events = sse.AsyncEventSource.from_response(await httpclient.async_get(url, stream=True))
+            told, seen = asyncio.Event(), []
+
+            async def follow() -> None:
+                async for event in events:
+                    seen.append(event.data)
+                    told.set()
+
+            following = asyncio.create_task(follow())
+            await told.wait()
+            await asyncio.sleep(0)  # it waits for the next one
+            await events.aclose()
+            await following
+            return seen
+
+        with Server(stream("data: x\n\n", end="open")) as server:
+            self.assertEqual(asyncio.run(main(server.url)), ["x"])
+            server.wait_gone(1)
+
+    def test_closed_while_nothing_ends_the_wait(self) -> None:
+        """There is nothing else to be closed under a generator that is inside a step."""
+
+        async def main() -> None:
+            async def lines() -> AsyncIterator[str]:
+                await asyncio.Event().wait()
+                yield ""
+
+            events = sse.AsyncEventSource(lines())
+            following = asyncio.create_task(anext(events))
+            await asyncio.sleep(0)
+            with self.assertRaisesRegex(RuntimeError, "already running"):
+                await events.aclose()
+            following.cancel()
+
+        asyncio.run(main())
 
     def test_what_was_closed_or_read_before(self) -> None:
         """http.client, urllib3 and requests then read nothing, as they do at the end of a body."""

@@ -46,6 +46,7 @@ from tests.server import (
     chunk,
     head,
     silent,
+    stream,
 )
 
 
@@ -706,6 +707,53 @@ class TestFromResponse:
         with Server(in_step(framing, coding)) as server:
             seen = library.read(server.url, lambda event: server.signal(event.data))
         assert data(seen) == ["1", "2", "3"]
+
+    def test_closed_while_the_next_event_is_awaited(self, library: Library) -> None:
+        """By another thread or task: the iteration ends, and so does the connection."""
+
+        async def main(url: str) -> list[str]:
+            async with library.client() as client:
+                events = AsyncEventSource.from_response(await library.open(client, url))
+                told = asyncio.Event()
+
+                async def follow() -> list[str]:
+                    seen = []
+                    async for event in events:
+                        seen.append(event.data)
+                        told.set()
+                    return seen
+
+                following = asyncio.create_task(follow())
+                await told.wait()
+                await asyncio.sleep(0)  # it waits for the next one
+                await events.aclose()
+                return await following
+
+        def follow(url: str) -> list[str]:
+            told, seen = threading.Event(), []
+            with library.client() as client:
+                events = EventSource.from_response(library.open(client, url))
+
+                def follow() -> None:
+                    for event in events:
+                        seen.append(event.data)
+                        told.set()
+
+                thread = threading.Thread(target=follow)
+                thread.start()
+                told.wait()
+                events.close()
+                thread.join()
+            return seen
+
+        if str(library) == "niquests.AsyncSession":
+            pytest.skip("its close() leaves a read to its time limit, 30 seconds")
+        with Server(stream(event("1"), end="open")) as server:
+            if library.asynchronous:
+                assert run_and_settle(main(server.url), debug=False) == ["1"]
+            else:
+                assert follow(server.url) == ["1"]
+            server.wait_gone(1)
 
     def test_an_answer_that_was_read_before(self, blocking: Library) -> None:
         with Server(answer(event("1"))) as server, blocking.client() as client:
