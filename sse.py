@@ -742,6 +742,8 @@ class SSEParser:
         the next call returns what came before that comment, and goes on behind it.
         """
         if self._stream.error is not None:
+            if self._untold:
+                return self._without_comments([])
             raise self._stream.error
         small = chunk.__class__ is bytes and len(chunk) <= _PIECE
         pieces: Any = (chunk,) if small else _sliced(chunk)

@@ -324,6 +324,17 @@ class Parser(unittest.TestCase):
             parser.feed(block * 500 + ":\n\n" + block * 3000)
         self.assertEqual(len(parser.feed(b"")), 3500)
 
+    def test_what_on_comment_raises_before_an_event_that_is_too_large(self) -> None:
+        """What came before the comment is told first; then the next call has no more to tell than the error."""
+
+        def refuse(text: str) -> None:
+            raise LookupError(text)
+
+        parser = SSEParser(max_event_size=5, on_comment=refuse)
+        self.assertRaises(LookupError, parser.feed, b"data: a\n\n:\ndata: b\n\ndata: 123456\n\n")
+        self.assertEqual([event.data for event in parser.feed(b"")], ["a", "b"])
+        self.assertRaises(SSEEventTooLargeError, parser.feed, b"")
+
     def test_a_limit_or_a_piece_of_a_wrong_kind(self) -> None:
         for limit in (0, -1, "big", float("nan")):
             with self.subTest(limit=limit), self.assertRaisesRegex((ValueError, TypeError), "max_event"):
