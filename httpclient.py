@@ -348,7 +348,8 @@ def _basic(userinfo: str) -> str:
 
 def _pairs(option: str, given: Any) -> Iterator[tuple[Any, Any]]:
     """The members of a mapping, or pairs, in which a name may come twice; none of `None`."""
-    for pair in given.items() if hasattr(given, "items") else given or ():
+    pairs = given.items() if hasattr(given, "items") else given or ()
+    for pair in pairs if hasattr(pairs, "__iter__") else [pairs]:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(f"{option} are a mapping of names to values, or (name, value) pairs")
         yield pair[0], pair[1]
@@ -2490,6 +2491,7 @@ def _with_params(url: str, params: Any) -> str:
 
     pairs = []
     for name, values in _pairs("params", params):
+        values = [*values] if hasattr(values, "__next__") else values
         several = hasattr(values, "__len__") and not isinstance(values, (str, bytes))
         pairs += [(name, value) for value in (values if several else [values]) if value is not None]
     if not pairs:

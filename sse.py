@@ -1629,7 +1629,7 @@ def _pairs(name: str, option: Any) -> list[tuple[str, Any]]:
         pairs = option.items() if hasattr(option, "items") else option
         if isinstance(option, str):
             raise TypeError
-        return [(name, value) for name, value in pairs]
+        return [(name, [*value] if hasattr(value, "__next__") else value) for name, value in pairs]
     except (TypeError, ValueError):
         what = "a mapping, pairs of name and value, or a callable that returns one of them"
         raise TypeError(f"{name} are {what}") from None

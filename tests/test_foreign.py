@@ -513,6 +513,7 @@ class OfTheCaller(World):
             ([("a", 1), ("b", None), ("a", 2)], "/?a=1&a=2"),
             ({"a": [1, None, 2], "b": []}, "/?a=1&a=2"),
             ({"a": range(2), b"b": b"c"}, "/?a=0&a=1&b=c"),
+            ({"a": map(str, [1, 2])}, "/?a=1&a=2"),
             ({}, "/"),
         ):
             with self.subTest(params):
@@ -528,6 +529,8 @@ class OfTheCaller(World):
         for options, part in (
             ({"headers": "X: y"}, "headers are a mapping of names to values, or"),
             ({"headers": ["X: y"]}, "headers are a mapping of names to values, or"),
+            ({"headers": 5}, "headers are a mapping of names to values, or"),
+            ({"params": 5}, "params are a mapping of names to values, or"),
             ({"headers": [("a", "b", "c")]}, "headers are a mapping of names to values, or"),
             ({"params": "a=b"}, "params are a mapping of names to values, or"),
             ({"headers": {"X": ["a", "b"]}}, "value of the header X is list, not a string"),

@@ -77,6 +77,13 @@ class Sending(World):
             self.assertEqual((request.target, request.header("Authorization")), ("/?q=1", "Bearer x"))
         self.assertEqual(len(server.requests), 2)
 
+    def test_iterators_among_the_values_neither(self) -> None:
+        with Server(stream("data: x\n\n", end="cut"), NO_CONTENT) as server:
+            params = {"q": map(str, [1, 2]), "r": (n for n in (3, None))}
+            with self.connect(server.url, params=params, retry_interval=0) as events:
+                self.assertEqual([event.data for event in events], ["x"])
+        self.assertEqual([request.target for request in server.requests], ["/?q=1&q=2&r=3"] * 2)
+
     def test_get_with_a_body(self) -> None:
         self.assertEqual(self.send(json=[1]).body, b"[1]")
 
