@@ -1174,10 +1174,11 @@ def _pieces(response: Any) -> Iterator[bytes]:
     the end of the body. Raises `TypeError` for what is no answer that is open and blocks.
     """
     stream = getattr(response, "stream", None)
-    if hasattr(stream, "__aiter__") and not hasattr(stream, "__iter__"):  # httpx's, awaited
-        raise TypeError("an answer of an asynchronous client is for AsyncEventSource")
-    if hasattr(response, "iter_bytes"):  # httpx, httpclient, what transport= asks for
+    awaited = hasattr(stream, "__aiter__") and not hasattr(stream, "__iter__")  # httpx's
+    if hasattr(response, "iter_bytes") and not awaited:  # httpx, httpclient, what transport= wants
         return filter(None, response.iter_bytes())
+    if awaited or hasattr(response, "aiter_bytes"):
+        raise TypeError("an answer of an asynchronous client is for AsyncEventSource")
     if kept := _body_read_before(response):
         return filter(None, kept)
     raw = getattr(response, "raw", response)
@@ -1286,10 +1287,11 @@ class _AsyncReads:
 def _apieces(response: Any) -> AsyncIterator[bytes]:
     """`_pieces` for the libraries that are awaited. A piece may be empty."""
     stream = getattr(response, "stream", None)
-    if hasattr(stream, "__iter__") and not hasattr(stream, "__aiter__"):  # httpx's, which blocks
-        raise TypeError("an answer of a client that blocks is for EventSource")
-    if hasattr(response, "aiter_bytes"):  # httpx, httpclient, what transport= asks for
+    blocks = hasattr(stream, "__iter__") and not hasattr(stream, "__aiter__")  # httpx's
+    if hasattr(response, "aiter_bytes") and not blocks:  # httpx, httpclient, as transport= wants
         return aiter(response.aiter_bytes())
+    if blocks or hasattr(response, "iter_bytes"):
+        raise TypeError("an answer of a client that blocks is for EventSource")
     if kept := _body_read_before(response):
         return _AsyncReads(_kept_reader(kept))
     raw = getattr(response, "raw", None)

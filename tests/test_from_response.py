@@ -241,6 +241,17 @@ class FromResponse(unittest.TestCase):
             with self.subTest(other), self.assertRaisesRegex(TypeError, other):
                 source.from_response(opened)
 
+    def test_our_own_answers_of_the_other_world(self) -> None:
+        async def main(server: Server) -> None:
+            async with await httpclient.async_get(server.url, stream=True) as awaited:
+                with self.assertRaisesRegex(TypeError, "is for AsyncEventSource"):
+                    sse.EventSource.from_response(awaited)
+
+        with Server(stream("data: x\n\n"), stream("data: x\n\n")) as server:
+            with self.open(server) as response, self.assertRaisesRegex(TypeError, "is for EventSource"):
+                sse.AsyncEventSource.from_response(response)
+            asyncio.run(main(server))
+
     def test_a_response_is_no_iterable_of_lines(self) -> None:
         with Server(stream("data: x\n\n")) as server, self.open(server) as response:
             for source in (sse.EventSource, sse.AsyncEventSource):
