@@ -2381,6 +2381,8 @@ class Exchange:
         parser, data = self._parser, None
         try:
             if parser.pending:
+                if self._wire.closed:  # what had arrived is not for who closed it
+                    raise _Closed
                 if parser.coding and self._turn is not None:
                     await self._turn()  # little may be decoded for long: let others run
                 data = parser.read()

@@ -223,6 +223,7 @@ class SSEEvent:
 
     def encode(self) -> bytes:
         """The event as a server sends it, with its blank line; a parser makes the same event of it.
+        Behind an event with an ID, one without needs `b"id\\n"` before it.
 
         Raises `ValueError` for what a stream cannot carry: a line break (CR or LF) in type or id,
         NUL in the id, CR in the data, an empty type, a `retry` that is no whole number of ms from
@@ -241,7 +242,7 @@ class SSEEvent:
             raise ValueError(f"retry is a whole number of ms from 0 to {_DAY} on the wire")
         lines = [] if self.event == "message" else [f"event: {self.event}"]
         lines += [f"id: {self.id}"] if self.id else []
-        lines += [] if self.retry is None else [f"retry: {self.retry}"]
+        lines += [] if self.retry is None else [f"retry: {self.retry:d}"]
         lines += [f"data: {line}" for line in self.data.split("\n")]
         return "\n".join([*lines, "", ""]).encode()
 
@@ -974,7 +975,8 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes], Iterable[bytes] | Ite
 
         Raises `SSEHTTPError` for a status that does not open a stream and `SSEContentTypeError`
         for another type than `content_type` (`None`: any); both have the beginning of the body.
-        `ValueError` for an answer that was closed, or read without being kept, before.
+        An answer that was closed, or read without being kept, before: `ValueError`; of httpx and
+        `httpclient` an error of their own, at the first step.
         """
         facts = _facts(response)
         refusal = _refusal(facts, content_type)
@@ -2277,13 +2279,13 @@ class _Client(Generic[_Made, _Transport]):
         `headers`, `url`, `iter_bytes()`, `close()` (a coroutine function; `aiter_bytes()`,
         `aclose()`). Its `headers` are a dict; pairs if a name comes twice.
 
-    Attributes: `response`, the answer that the events come from, or came from last (`status_code`,
-    `reason`, `headers`, `url`), `None` before the first; `state`, `last_event_id`,
-    `retry_interval`. One thread or task iterates; others may `close()` or `reconnect()`. Raises
-    `ValueError` and `TypeError` for bad arguments at once; when connecting and iterating
-    `SSEConnectionError`, `SSEHTTPError`, `SSEContentTypeError`, `SSEEventTooLargeError`. An answer
-    of 204 ends the iteration quietly. What a signal handler raises, and a cancellation, comes out
-    of the call it interrupts; the client can be iterated on.
+    Attributes: `response`, the answer that the events come from, or came from last, or the 204 that
+    ended them (`status_code`, `reason`, `headers`, `url`), `None` before the first; `state`,
+    `last_event_id`, `retry_interval`. One thread or task iterates; others may `close()` or
+    `reconnect()`. Raises `ValueError` and `TypeError` for bad arguments at once; when connecting
+    and iterating `SSEConnectionError`, `SSEHTTPError`, `SSEContentTypeError`,
+    `SSEEventTooLargeError`. An answer of 204 ends the iteration quietly. What a signal handler
+    raises, and a cancellation, comes out of the call it interrupts; the client can be iterated on.
     """
 
     __slots__ = (

@@ -110,7 +110,7 @@ class Events(unittest.TestCase):
     def test_what_it_can(self) -> None:
         for event in (
             SSEEvent(), SSEEvent("a", "b\nc\n", "d", 0), SSEEvent(data=" x", retry=86_400_000),
-            SSEEvent(event="\0", data="\0"),
+            SSEEvent(event="\0", data="\0"), SSEEvent(retry=True),
         ):  # fmt: skip
             with self.subTest(event):
                 self.assertEqual(SSEParser().feed(event.encode()), [event])

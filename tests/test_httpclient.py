@@ -197,6 +197,18 @@ class Responses(World):
             response.close()
             server.wait_gone(1)
 
+    def test_what_had_arrived_when_it_was_closed(self) -> None:
+        """Bytes behind the head, pieces that are not unpacked yet: who goes on is told that it was closed."""
+        packed = answer(gzip.compress(bytes(1_000_000)), "Content-Encoding: gzip")
+        for script, before in ((answer("a\nb\n"), 0), (packed, 0), (packed, 1)):
+            with self.subTest(before=before), Server(script) as server:
+                response = self.get(server.url, stream=True)
+                pieces = response.iter_bytes()
+                for _ in range(before):
+                    next(pieces)
+                response.close()
+                self.assertRaises(ConnectError, next, pieces)
+
     def test_text(self) -> None:
         for type, text in (
             ("text/plain", "é\ufffd"),
