@@ -803,25 +803,26 @@ class SSEParser:
         if end == 1:  # not found; the first line may be blank itself
             end = int(kept[0] == 10)
         if len(kept) - end > self._most:
+            size = 0 if end else self._stream.size  # which is of the block that a blank line ends
             start = before if before > self._most else end  # no line has ended before it
             end = max(end, kept.rfind(b"\n", start) + 1)
-            if len(kept) - end + self._stream.size > self._limit:
-                self._bound(end)
+            if len(kept) - end + size > self._limit:
+                self._bound(end, size)
         if not end:
             return False
         self._stream.text = kept[:end].decode("utf-8", "replace")
         del kept[:end]
         return True
 
-    def _bound(self, start: int) -> None:
-        """The unfinished line, which begins at `start`, is large: it is refused, or not kept if it
-        is ignored.
+    def _bound(self, start: int, size: int) -> None:
+        """The unfinished line, which begins at `start`, behind data of that size in its block, is
+        large: it is refused, or not kept if it is ignored.
         """
         line = self._kept[start : start + 10]
         if not (self._stream.begun or start):
             line = line.removeprefix(b"\xef\xbb\xbf")
         brings_data = line.startswith(b"data:")
-        allowed = len("\ufeffdata: ".encode()) - self._stream.size if brings_data else _SLACK
+        allowed = len("\ufeffdata: ".encode()) - size if brings_data else _SLACK
         if len(self._kept) - start <= self._limit + allowed:
             return
         wanted = brings_data or line.startswith((b"event:", b"id:"))

@@ -540,6 +540,16 @@ class MaxEventSize(unittest.TestCase):
             for cut in range(1, len(stream)):
                 yield [stream[:cut], stream[cut:]]
 
+    def test_the_event_before_does_not_count(self) -> None:
+        """Also where one piece has the end of that and the beginning of the next, which is unfinished."""
+        stream = b"data: 123456\ndata: 89012\n\ndata: 123456789012\n\n"
+        for first in range(1, len(stream)):
+            for second in range(first + 1, len(stream)):
+                chunks = [stream[:first], stream[first:second], stream[second:]]
+                for on_comment in (None, repr):
+                    datas, error = until_too_large(SSEParser("", self.LIMIT, on_comment), chunks)
+                    self.assertEqual((error, len(datas)), (None, 2), chunks)
+
     def test_exactly_the_limit_is_accepted(self) -> None:
         for fitting in self.FITTING:
             for chunks in self.cuts(fitting + "data: after\n\n" + fitting.removeprefix("\ufeff")):
