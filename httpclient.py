@@ -758,9 +758,9 @@ class ResponseParser:
 
     `status_code` is 0 until the head is complete. `read` gives the next piece of the decoded body,
     `None` when it needs to be fed first, `b""` at the end; `pending` tells that it may have
-    something without being fed. Raises `ProtocolError` and `BodyError`; the latter, and what a
-    decoder has to say, only after all that came before it was read. Memory is bounded by what is
-    fed at a time.
+    something without being fed. Raises `ProtocolError`, `ConnectError` for an end before that of
+    the head, and `BodyError`; this, and what a decoder has to say, only after all that came before
+    it was read. Memory is bounded by what is fed at a time.
 
     One reader after the other, `_Head` and the one of the framing, is given `unread`, and returns
     what it makes of that and what it has to see again.
@@ -802,7 +802,7 @@ class ResponseParser:
     def read(self) -> bytes | None:
         decoder = self._decoder
         if decoder is None:
-            return self._read_framed()
+            return self._read_framed() if self.status_code else None
         data = b""
         while not data:
             framed = b"" if decoder.more else self._read_framed()

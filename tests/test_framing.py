@@ -507,6 +507,13 @@ class Pieces(unittest.TestCase):
     def test_trailers(self) -> None:
         self.assertLess(self.looked_at(head(CHUNKED) + b"0\r\n", b"\r\n"), 5 * len(self.FIELDS))
 
+    def test_before_the_head_there_is_nothing_to_read(self) -> None:
+        parser = ResponseParser()
+        self.assertIsNone(parser.read())
+        self.assertIsNone(parser.receive(OK[:9]))
+        self.assertEqual(parser.receive(OK[9:] + b"\r\nx"), b"x")
+        self.assertRaises(ConnectError, ResponseParser().feed, b"")
+
     def test_each_end_is_found_wherever_it_is_cut(self) -> None:
         for end in (b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\n\n"):
             start = OK[:-2] + b"\nTransfer-Encoding: chunked" + end + b"0\r\nX: y"
