@@ -893,7 +893,7 @@ def _framing(method: str, status: int, headers: Headers) -> Any:
     if codings - {""} == {"chunked"}:  # said twice, too, in HTTP/1.0, and beside a length
         return _Chunked()
     if codings:
-        names = _shown(", ".join(sorted(codings)), 40)
+        names = _shown(", ".join(_listed(headers, "transfer-encoding")), 40)
         raise ProtocolError(f"transfer coding '{names}' is not supported")
     lengths = set(_listed(headers, "content-length"))
     if not lengths:

@@ -925,7 +925,7 @@ class _Source(Generic[_Lines, _Chunks]):
 def _line(kind: Any, item: Any) -> str:
     """An item as a line without its end. Raises what is wrong with it."""
     if not isinstance(item, kind):
-        raise TypeError(f"lines are {kind.__name__}, as the first, not {type(item).__name__}")
+        raise TypeError(f"lines are str or bytes, all as the first, not {type(item).__name__}")
     line: str = item.decode("utf-8", "replace") if isinstance(item, bytes) else item
     return _without_end(line)
 

@@ -333,7 +333,7 @@ class Mistakes(unittest.TestCase):
     @in_both_worlds
     async def test_items_that_are_no_lines(self, world: World) -> None:
         for items in ([1], [None], [["data: a"]], [{"data": "a"}], list(b"data: a\n\n")):
-            with self.subTest(items=items), self.assertRaises(TypeError):
+            with self.subTest(items=items), self.assertRaisesRegex(TypeError, "str or bytes|is no iterable"):
                 await world.rest(world.lines(world.source(items)))
 
     @in_both_worlds

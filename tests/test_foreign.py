@@ -218,6 +218,10 @@ class TextOfPeers(World):
                 self.assertLess(len(text), 600)
                 self.assertNotIn("\\" * 4, text)
 
+    def test_transfer_codings_are_told_in_their_order(self) -> None:
+        for codings in ("gzip, chunked", "chunked, gzip"):
+            self.assertIn(f"'{codings}'", str(self.fails(head(f"Transfer-Encoding: {codings}"))))
+
     def test_a_redirect_to_what_is_no_name_shows_no_secret(self) -> None:
         """The library's own text would."""
         for location in ("//user:s3cret@ex\u2100mple/", "http://user:s3cret@[x]/"):
