@@ -954,6 +954,8 @@ class _Chunked:
                         if len(buffer) - position > _MAX_CHUNK_LINE:
                             why = f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes"
                             raise BodyError(why)
+                        if find(b"\n", position) >= 0:  # a bare LF, behind which no CRLF may come
+                            _chunk_size(buffer[position:])
                         break
                     line = buffer[position:end]
                     size = sizes.get(line) or _chunk_size(line)
