@@ -1855,10 +1855,10 @@ def _date(value: str) -> float | None:
 
         date = parsedate_to_datetime(value)
         return date.replace(tzinfo=date.tzinfo or timezone.utc).timestamp()  # 5.6.7: always GMT
-    except (TypeError, ValueError, IndexError, OverflowError):  # IndexError before Python 3.10.7
-        return None
-    except (ImportError, OSError):  # no descriptor is left to load a module with
-        return None
+    except (TypeError, ValueError, IndexError, OverflowError, ImportError, OSError) as error:
+        if _from_handler(error) is not None:
+            raise
+        return None  # for want of descriptors, too; IndexError before Python 3.10.7
 
 
 # --- the attempt: one connection ------------------------------------------------------------------
@@ -1876,7 +1876,9 @@ _BODY_SIZE, _BODY_SECONDS = 65536, 5.0  # bounds for the body of an error
 def _log(level: str, *args: object) -> None:
     try:
         import logging
-    except (ImportError, OSError):  # no descriptor is left to load it with
+    except (ImportError, OSError) as error:  # no descriptor is left to load it with
+        if _from_handler(error) is not None:
+            raise
         return
     getattr(logging.getLogger("sse"), level)(*args)
 

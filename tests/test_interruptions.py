@@ -320,6 +320,24 @@ class Signals(Interrupting, SyncWorld):
                 next(client)
             client.close()
 
+    def test_while_a_module_is_loaded(self) -> None:
+        """What is done without it where it cannot be loaded, is not done without an interruption."""
+
+        class Finder:
+            def find_spec(self, name: str, *args: object) -> None:
+                if name == wanted:
+                    signal_raised(Deadline("mine"))
+
+        busy = answer("", "Retry-After: Thu, 01 Jan 1970 00:00:00 GMT", status="503 x")
+        for wanted in ("logging", "email.utils"):
+            with self.subTest(wanted), Server(busy) as server:
+                client = self.connect(server.url, retry_on_status={503}, max_retries=1)
+                finders = [Finder(), *sys.meta_path]
+                with mock.patch.dict(sys.modules), mock.patch.object(sys, "meta_path", finders):
+                    sys.modules.pop(wanted, None)
+                    with self.assertRaisesRegex(Deadline, "mine"):
+                        next(client)
+
     def test_a_post_is_not_sent_again(self) -> None:
         """Neither when its answer was not awaited, nor when its failure was on the way."""
 
