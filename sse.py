@@ -2479,14 +2479,15 @@ class _Client(Generic[_Made, _Transport]):
         """
         if self._busy:
             raise RuntimeError("another task or thread is waiting for events of this client")
-        self._flowing = None
+        self._flowing = event = None
         try:
             self._busy = True
             while True:
                 attempt = self._attempt
                 if attempt is None:
                     if self._closed:
-                        return self._held  # type: ignore[no-any-return]
+                        event = self._held
+                        break
                     await self._connect()
                 elif attempt.end is not None:
                     if _theirs(attempt.end) is not None:
@@ -2495,12 +2496,12 @@ class _Client(Generic[_Made, _Transport]):
                     self._judge(attempt)
                 elif self._reconnection.opened is None:  # interrupted again before it was noted
                     attempt.end = _GIVEN_UP
-                elif opening:
-                    return None
-                elif (event := self._pull(attempt)) is not None:
-                    return event
+                elif opening or (event := self._pull(attempt)) is not None:
+                    break
                 else:
                     await self._read(attempt)
+            self._busy = False  # already here, for on PyPy a handler can break `finally` off
+            return event
         except BaseException as error:
             theirs, attempt = self._broken_off(error), self._attempt
             if attempt is not None and attempt.end is not None:
@@ -2508,6 +2509,7 @@ class _Client(Generic[_Made, _Transport]):
                     await attempt.link.release()
                 if self._closed:
                     self._attempt = None
+            self._busy = False
             if theirs is None or theirs is error:
                 raise
             raise theirs from None

@@ -22,6 +22,7 @@ import sys
 import textwrap
 import threading
 import unittest
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -337,6 +338,47 @@ class Signals(Interrupting, SyncWorld):
                     sys.modules.pop(wanted, None)
                     with self.assertRaisesRegex(Deadline, "mine"):
                         next(client)
+
+    @unittest.skipIf(
+        sys.implementation.name == "cpython" and sys.version_info >= (3, 12),
+        "here not every instruction is traced, and some are outside of the `try` around them",
+    )
+    def test_at_any_instruction_of_a_step(self) -> None:
+        """Where PyPy runs handlers; the client is not left as one that somebody waits for."""
+
+        def transport(*_: Any, headers: Any, **options: Any) -> Any:
+            response = Response([X.encode()])
+            response.status_code = 204 if "Last-Event-ID" in headers else 200
+            return response
+
+        def call(frame: Any, event: str, argument: Any) -> Any:
+            frame.f_trace_opcodes = frame.f_code is sse.SSEClient._advance.__code__
+            return instruction if frame.f_trace_opcodes else None
+
+        def instruction(frame: Any, event: str, argument: Any) -> Any:
+            nonlocal left
+            left -= event == "opcode"
+            if left == 0 and event == "opcode":
+                raise KeyboardInterrupt
+            return instruction
+
+        warnings.simplefilter("ignore", RuntimeWarning)  # of coroutines that were never awaited
+        place, left, before = 0, 0, sys.gettrace()
+        while left <= 0:
+            place += 1
+            left, got = place, []
+            client = self.connect("http://a/", transport=transport)
+            try:
+                while client.state != "closed":
+                    with contextlib.suppress(KeyboardInterrupt):
+                        sys.settrace(call)
+                        for event in client:
+                            got.append(event.id)
+                    sys.settrace(before)
+            finally:
+                sys.settrace(before)
+            self.assertEqual(got, ["1"])
+        self.assertGreater(place, 100)
 
     def test_a_post_is_not_sent_again(self) -> None:
         """Neither when its answer was not awaited, nor when its failure was on the way."""
