@@ -260,8 +260,9 @@ class Interrupting(World):
     """Mixed into a world: signal handlers raise, wherever that is."""
 
     def _record(self, seen: Any) -> None:
-        if sys.version_info < (3, 11) and "was never awaited" in str(seen.exc_value):
-            return  # there a handler can run between the call that makes a coroutine and its start
+        late = sys.implementation.name == "cpython" and sys.version_info >= (3, 11)
+        if not late and "was never awaited" in str(seen.exc_value):
+            return  # a handler can run between the call that makes a coroutine and its start
         super()._record(seen)
 
 
