@@ -31,7 +31,7 @@ from collections.abc import (
     Iterator,
     Mapping,
 )  # fmt: skip
-from functools import cache, partial
+from functools import cache, partial, wraps
 from itertools import chain, starmap
 from operator import attrgetter
 from types import SimpleNamespace
@@ -280,7 +280,8 @@ def _make_event_in_parallel(event: str, data: str, id: str, retry: int | None) -
     return new
 
 
-if not getattr(sys, "_is_gil_enabled", lambda: True)():
+_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
+if not _GIL:
     _make_event = _make_event_in_parallel
 
 # Control characters, those of bidirectional text, lone surrogates. Compiled when it is needed, for
@@ -2187,6 +2188,9 @@ async def _finished(task: Any, seconds: float) -> None:
 _CLEAN: Any = _Ours("the server ended the stream")
 _GIVEN_UP: Any = _Ours("the caller gave the attempt up")
 _RESTART: Any = _Ours("reconnect() was called")
+_BUSY = "another task or thread is waiting for events of this client"
+# Here no other thread runs between two instructions without a call or jump, elsewhere it may.
+_ONE_AT_A_TIME = _GIL and sys.implementation.name == "cpython"
 
 
 class _Attempt:
@@ -2293,7 +2297,7 @@ class _Client(Generic[_Made, _Transport]):
 
     __slots__ = (
         "__weakref__", "_attempt", "_busy", "_closed", "_delivered", "_failure", "_flowing",
-        "_held", "_inside", "_options", "_reconnection", "_request", "_restart", "_waker",
+        "_held", "_inside", "_options", "_reconnection", "_request", "_restart", "_turn", "_waker",
         "last_event_id", "response",
     )  # fmt: skip
     _asynchronous: bool
@@ -2357,7 +2361,9 @@ class _Client(Generic[_Made, _Transport]):
         self._flowing: _Attempt | None = None  # the attempt whose next event takes the short way
         self._inside: bool | None = None  # the `with` block? `None` before it
         self._restart = False  # reconnect() was called
-        self._busy = False  # somebody waits for the next event
+        self._busy = False  # somebody is inside of a step, to the hand-over of its event
+        if not _ONE_AT_A_TIME:
+            self._turn = _thread.RLock()  # of the thread inside
         self._waker: Callable[[], object] | None = None  # ends a wait
         self.last_event_id: str = last_event_id
         self.response: Response | None = None
@@ -2475,19 +2481,16 @@ class _Client(Generic[_Made, _Transport]):
     async def _advance(self, opening: bool = False) -> SSEEvent | None:
         """The next event, `None` at the end. With `opening`: until the connection is open, or over.
 
-        Event, or failure at the end, are kept until they are handed over.
+        Event, or failure at the end, are kept until they are handed over; `_busy` is unset then.
         """
-        if self._busy:
-            raise RuntimeError("another task or thread is waiting for events of this client")
-        self._flowing = event = None
+        self._flowing = theirs = None
         try:
             self._busy = True
             while True:
                 attempt = self._attempt
                 if attempt is None:
                     if self._closed:
-                        event = self._held
-                        break
+                        return self._held  # type: ignore[no-any-return]
                     await self._connect()
                 elif attempt.end is not None:
                     if _theirs(attempt.end) is not None:
@@ -2496,12 +2499,12 @@ class _Client(Generic[_Made, _Transport]):
                     self._judge(attempt)
                 elif self._reconnection.opened is None:  # interrupted again before it was noted
                     attempt.end = _GIVEN_UP
-                elif opening or (event := self._pull(attempt)) is not None:
-                    break
+                elif opening:
+                    return None
+                elif (event := self._pull(attempt)) is not None:
+                    return event
                 else:
                     await self._read(attempt)
-            self._busy = False  # already here, for on PyPy a handler can break `finally` off
-            return event
         except BaseException as error:
             theirs, attempt = self._broken_off(error), self._attempt
             if attempt is not None and attempt.end is not None:
@@ -2509,12 +2512,12 @@ class _Client(Generic[_Made, _Transport]):
                     await attempt.link.release()
                 if self._closed:
                     self._attempt = None
-            self._busy = False
+            self._busy = False  # here too, for a handler may come at the beginning of `finally`
             if theirs is None or theirs is error:
                 raise
             raise theirs from None
         finally:
-            self._busy, theirs = False, None
+            theirs, self._busy = None, self._busy and not opening
 
     def _broken_off(self, error: BaseException) -> BaseException | None:
         """A step ends with `error`. Returns what of it the caller did, `None` if nothing: then one
@@ -2732,15 +2735,25 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
                 self._busy, attempt.end = False, error  # whose it is will be found out
         elif attempt is not None and _theirs(attempt.end) is not None:
             attempt.give_up()  # what interrupts a step comes out of that step, or not at all
-        event = self._step()
-        if event is None:
-            self._raise_failure()
-            raise StopIteration
-        flowing = self._attempt if self._options.until is None else None
-        # No call and no jump from here on, so no handler: one that raises would lose the event.
-        self.last_event_id, self._held, self._flowing = event.id, None, flowing
-        self._delivered += 1
-        return event
+        if not self._busy:
+            try:
+                try:
+                    self._busy = True  # no call and no jump on the way, so no other thread
+                    event = self._step()
+                    if event is None:
+                        self._raise_failure()
+                        raise StopIteration
+                    flowing = self._attempt if self._options.until is None else None
+                    # No call and no jump from here on, so no handler, which would lose the event.
+                    self.last_event_id, self._held, self._flowing = event.id, None, flowing
+                    self._delivered += 1
+                    return event
+                finally:
+                    self._busy = False
+            except BaseException:
+                self._busy = False
+                raise
+        raise RuntimeError(_BUSY)
 
     def _step(self, opening: bool = False) -> SSEEvent | None:
         """`_advance`, which over blocking links one step brings to its end."""
@@ -2766,6 +2779,24 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
         return await option
 
 
+def _in_turn(method: Callable[[SSEClient], Any]) -> Any:
+    """The method, refused to a thread while another is inside of it."""
+
+    @wraps(method)
+    def in_turn(client: SSEClient) -> Any:
+        if not client._turn.acquire(blocking=False):
+            raise RuntimeError(_BUSY)
+        try:
+            return method(client)
+        finally:
+            client._turn.release()
+
+    return in_turn
+
+
+if not _ONE_AT_A_TIME:
+    SSEClient.__next__ = _in_turn(SSEClient.__next__)  # type: ignore[method-assign]
+
 _SLICE = 0.25 if os.name == "nt" else 1e6  # seconds; Windows sees Ctrl-C only between two waits
 
 
@@ -2779,6 +2810,8 @@ def _open_gate(gate: Any) -> None:
 def _enter(client: _Client[Any, Any]) -> None:
     if client._inside is not None:
         raise RuntimeError("this client was entered already; make a new one for each `with`")
+    if client._busy:
+        raise RuntimeError(_BUSY)
 
 
 class AsyncSSEClient(
@@ -2839,15 +2872,21 @@ class AsyncSSEClient(
                 self._busy = False
         elif attempt is not None and _theirs(attempt.end) is not None:
             attempt.give_up()  # what interrupts a step comes out of that step, or not at all
-        event = await self._advance()
-        if event is None:
-            self._raise_failure()
-            raise StopAsyncIteration
-        flowing = self._attempt if self._options.until is None else None
-        # No call and no jump from here on, so no handler: one that raises would lose the event.
-        self.last_event_id, self._held, self._flowing = event.id, None, flowing
-        self._delivered += 1
-        return event
+        if self._busy:
+            raise RuntimeError(_BUSY)
+        try:
+            self._busy = True
+            event = await self._advance()
+            if event is None:
+                self._raise_failure()
+                raise StopAsyncIteration
+            flowing = self._attempt if self._options.until is None else None
+            # No call and no jump from here on, so no handler: one that raises would lose the event.
+            self.last_event_id, self._held, self._flowing = event.id, None, flowing
+            self._delivered += 1
+            return event
+        finally:
+            self._busy = False
 
     async def close(self) -> None:
         """End the iteration and the connection at once, from any task; what was not handed over is

@@ -12,6 +12,7 @@ import contextlib
 import dis
 import errno
 import gc
+import inspect
 import os
 import re
 import signal
@@ -104,7 +105,7 @@ class HandedOver(unittest.TestCase):
     def test_no_handler_between_the_note_and_the_return(self) -> None:
         for step in (sse.SSEClient.__next__, sse.AsyncSSEClient.__anext__):
             noted, returns = False, 0
-            for instruction in dis.get_instructions(step):
+            for instruction in dis.get_instructions(inspect.unwrap(step)):
                 name = instruction.opname
                 if name == "STORE_ATTR" and instruction.argval == "last_event_id":
                     noted = True

@@ -7,6 +7,7 @@ how long it goes on.
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import unittest
 from functools import partial
@@ -108,6 +109,8 @@ class Stress(Checked):
         at_once([lambda seed=seed: parse(seed) for seed in range(THREADS)])
 
     def test_of_many_who_iterate_one_does(self) -> None:
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-5)  # seconds
         for number in range(STREAMS):
             taken: list[str] = []
             refused: list[str] = []
@@ -121,7 +124,8 @@ class Stress(Checked):
                     except StopIteration:
                         return
 
-            with self.subTest(number), Server(endless) as server, sse.connect(server.url) as client:
+            until = (lambda event: False) if number % 2 else None  # of the two ways to the next event each
+            with self.subTest(number), Server(endless) as server, sse.connect(server.url, until=until) as client:
                 at_once([partial(take, client, taken, refused)] * THREADS)
                 self.assertEqual(len(taken) + len(refused), 20 * THREADS)
                 self.assertEqual(sorted(taken, key=int), [str(n + 1) for n in range(len(taken))])
