@@ -2403,6 +2403,9 @@ class _Client(Generic[_Made, _Transport]):
         options = self._options
         return f"<{type(self).__name__} {options.method} {_safe(options.whole_url)} {self.state}>"
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a client cannot be copied or pickled; make another one by its options")
+
     def __del__(self) -> None:
         attempt = getattr(self, "_attempt", None)
         if attempt is not None and attempt.end is None and not sys.is_finalizing():

@@ -579,6 +579,13 @@ class Exceptions(World):
             pass
         return [*errors, caught.exception]
 
+    def test_clients_do_not(self) -> None:
+        """A copy would close the connection of the original when it is dropped."""
+        for client in (sse.connect("http://127.0.0.1:1/"), sse.async_connect("http://127.0.0.1:1/")):
+            for way in (copy.copy, copy.deepcopy, pickle.dumps, lambda client: pickle.dumps(client, 0)):
+                with self.subTest(client, way=way), self.assertRaisesRegex(TypeError, "cannot be copied or pickled"):
+                    way(client)
+
     def test_they_pickle_and_copy(self) -> None:
         for error in self.failures():
             pickled = [pickle.loads(pickle.dumps(error, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
