@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gzip
 import http.client
+import sys
 import threading
 import unittest
 import urllib.request
@@ -124,6 +125,7 @@ class FromResponse(unittest.TestCase):
             self.assertEqual(asyncio.run(main(server.url)), ["x"])
             server.wait_gone(1)
 
+    @unittest.skipUnless(sys.implementation.name == "cpython", "this Python closes what is inside a step")
     def test_closed_while_nothing_ends_the_wait(self) -> None:
         """There is nothing else to be closed under a generator that is inside a step."""
 
