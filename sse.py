@@ -1050,12 +1050,13 @@ class AsyncEventSource(
 
     async def __anext__(self) -> SSEEvent:
         while (event := self._ready()) is None:
-            reader = self._reader
-            try:
-                item = None if reader is None else await anext(reader)
-            except Exception as error:
-                if self._reader is reader or _from_handler(error) is not None:
-                    raise
+            reader, item = self._reader, None
+            if reader is not None:
+                try:
+                    item = await anext(reader)
+                except Exception as error:
+                    if self._reader is reader or _from_handler(error) is not None:
+                        raise
             if reader is None or self._reader is not reader:  # closed, perhaps by another task
                 raise StopAsyncIteration
             self._take(item)
