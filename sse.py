@@ -2521,7 +2521,9 @@ class _Client(Generic[_Made, _Transport]):
                 raise
             raise theirs from None
         finally:
-            theirs, self._busy = None, self._busy and not opening
+            theirs = None  # which refers to this frame
+            if opening:  # nothing is handed over
+                self._busy = False
 
     def _broken_off(self, error: BaseException) -> BaseException | None:
         """A step ends with `error`. Returns what of it the caller did, `None` if nothing: then one
@@ -2754,7 +2756,7 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
                     return event
                 finally:
                     self._busy = False
-            except BaseException:
+            except BaseException:  # once more, as above: `finally` may have been broken off
                 self._busy = False
                 raise
         raise RuntimeError(_BUSY)
