@@ -516,7 +516,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
     allowed = limit // 4  # so many characters are never more bytes than `limit`
     room = allowed - len(id)  # so many may come for the short cut; 0 while a block is open
     nothing: Any = None  # the value of these while nothing is at hand, so that nothing is kept
-    text = match = runs = run = line = name = value = whole = rest = data = apart = nothing
+    text = match = runs = run = line = name = value = whole = data = apart = nothing
     while not stream.text:
         yield None
     stream.begun, stream.text = True, stream.text.removeprefix("\ufeff")
@@ -573,10 +573,11 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                             line = _without_end(line)
                     if not line:  # "dispatch the event"
                         if given is not None:
-                            whole = f"{type}{id}{''.join(lines)}"
-                            if "\n" in whole or "\r" in whole:
-                                rest = type, id, *lines[joined:]
-                                type, id, *lines[joined:] = map(_without_end, rest)
+                            whole = "".join(lines)  # of one line that very line, not a copy
+                            if "\n" in whole or "\r" in whole or "\n" in id or "\r" in id:
+                                id, *lines[joined:] = map(_without_end, (id, *lines[joined:]))
+                            if "\n" in type or "\r" in type:
+                                type = _without_end(type)
                         if lines:
                             data = "\n".join(lines)
                             large = not small and len(data) + len(type) + len(id) > allowed
@@ -606,12 +607,13 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                         stream.retry = retry = min(int(digits or "0"), _DAY)
                     if name != "data":
                         continue
-                lines.append(value)
-                if given is not None:
+                if lines and given is not None:
                     single += len(value) + _LINE
                     if single > _SINGLE:
+                        lines.append(value)
                         break  # to be joined; the source goes on with the next of its lines
-            if given is not None:
+                lines.append(value)
+            if given is not None and (lines or type):
                 type, id, *lines[joined:] = map(_without_end, (type, id, *lines[joined:]))
         except BaseException as error:
             if given is None or isinstance(error, GeneratorExit):
@@ -636,7 +638,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
         goes_on = lines or type or retry is not None or id is not stream.last_event_id
         room = 0 if goes_on else allowed - len(id)
         stream.block = (type, lines, id, retry) if goes_on else None
-        text = runs = run = line = name = value = whole = rest = data = apart = nothing
+        text = runs = run = line = name = value = whole = data = apart = nothing
         yield None
 
 
@@ -876,7 +878,7 @@ class _Source(Generic[_Lines, _Chunks]):
         self._source = source  # to be closed
         self._reader: Any = self._iterate(source)
         self._kind: Any = kind  # of the lines: the first decides; SSEParser: pieces cut anywhere
-        self._rest: Iterator[bytes] = iter(())  # of a large piece
+        self._rest: Iterable[bytes] = ()  # of a large piece, as an iterator
         self._parser = SSEParser(last_event_id, limit)
 
     @property
@@ -894,33 +896,35 @@ class _Source(Generic[_Lines, _Chunks]):
         """The event that the end of what was read cuts off; `None` while events are ready."""
         return self._parser.unfinished
 
-    def _ready(self) -> SSEEvent | None:
-        """The next event of what was read; `None` if more must be read for it."""
+    def _goes_on(self) -> bool:
+        """Is there more to interpret of what was read? Raises what ended that."""
         parser = self._parser
-        for event in parser._items:
-            if event is not None:
-                return event  # type: ignore[no-any-return]
-            if not any(map(parser._push, self._rest)):  # to the first that brings something
-                break
-        else:
-            raise RuntimeError("this source was broken off inside a step and cannot go on")
+        if any(map(parser._push, self._rest)):  # to the first that brings something
+            return True
         error = parser._stream.error
-        if error is not None:
-            if not isinstance(error, SSEEventTooLargeError):
-                parser._stream.error = None  # of the caller's iterator, which may go on
-            try:
-                raise error
-            finally:
-                del error
-        return None
+        if error is None:
+            return False
+        if not isinstance(error, SSEEventTooLargeError):
+            parser._stream.error = None  # of the caller's iterator, which may go on
+        try:
+            raise error
+        finally:
+            del error
 
-    def _take(self, item: Any) -> None:
-        """A piece, or a line by itself."""
+    def _take(self, item: Any, more: Iterator[Any] | None = None) -> None:
+        """A piece, or a line with those that can be had behind it."""
         if self._kind is SSEParser:
             self._rest = _sliced(item)
-        else:
-            self._kind = self._kind or (bytes if isinstance(item, bytes) else str)
-            self._parser._stream.text = _line(self._kind, item) + "\n"
+            return
+        kind = self._kind = self._kind or (bytes if isinstance(item, bytes) else str)
+        line, stream = _line(kind, item), self._parser._stream
+        if more is not None:
+            plain = kind is str and line == item
+            stream.lines = more if plain else map(partial(_line, kind), more)
+        stream.text = f"{line}\n"
+
+
+_BROKEN_OFF = "this source was broken off inside a step and cannot go on"
 
 
 def _line(kind: Any, item: Any) -> str:
@@ -996,20 +1000,19 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes], Iterable[bytes] | Ite
         return self
 
     def __next__(self) -> SSEEvent:
-        while (event := self._ready()) is None:
-            reader, stream = self._reader, self._parser._stream
-            item = next(reader)
-            self._take(item)
-            if self._kind is not SSEParser:  # the others are taken from the reader itself
-                plain = self._kind is str and f"{item}\n" == stream.text
-                stream.lines = reader if plain else map(partial(_line, self._kind), reader)
-        return event
+        for event in self._parser._items:
+            if event is not None:
+                return event  # type: ignore[no-any-return]
+            if not self._goes_on():
+                reader = self._reader
+                self._take(next(reader), reader)
+        raise RuntimeError(_BROKEN_OFF)
 
     def close(self) -> None:
         """Close the source, if it can be closed; the iteration ends. Only what `from_response` made
         may be closed while another thread waits for its next event.
         """
-        reader, self._reader, self._rest = self._reader, iter(()), iter(())
+        reader, self._reader, self._rest = self._reader, iter(()), ()
         self._parser = SSEParser(self._parser.last_event_id)
         for closable in {id(reader): reader, id(self._source): self._source}.values():
             if hasattr(closable, "close"):
@@ -1049,7 +1052,11 @@ class AsyncEventSource(
         return self
 
     async def __anext__(self) -> SSEEvent:
-        while (event := self._ready()) is None:
+        for event in self._parser._items:
+            if event is not None:
+                return event  # type: ignore[no-any-return]
+            if self._goes_on():
+                continue
             reader, item = self._reader, None
             if reader is not None:
                 try:
@@ -1060,14 +1067,14 @@ class AsyncEventSource(
             if reader is None or self._reader is not reader:  # closed, perhaps by another task
                 raise StopAsyncIteration
             self._take(item)
-        return event
+        raise RuntimeError(_BROKEN_OFF)
 
     async def aclose(self) -> None:
         """Close the source, if it can be closed; the iteration ends. Only what `from_response` made
         may be closed while another task waits for its next event (over niquests, which does not end
         a read, that waits for its time limit).
         """
-        reader, self._reader, self._rest = self._reader, None, iter(())
+        reader, self._reader, self._rest = self._reader, None, ()
         self._parser = SSEParser(self._parser.last_event_id)
         ended = await _aclose(self._source) and getattr(reader, "ag_running", False)
         if reader is not self._source and not ended:  # if so, by whoever is inside
@@ -2721,8 +2728,7 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
             try:  # the short way: what `_advance` does, without coroutines
                 try:
                     self._busy = True
-                    while True:
-                        item = next(parser._items, _GIVEN_UP)
+                    for item in parser._items:
                         if item.__class__ is SSEEvent:
                             self.last_event_id = item.id
                             self._delivered += 1
@@ -2857,8 +2863,7 @@ class AsyncSSEClient(
             parser = attempt.parser
             self._busy = True  # the short way: what `_advance` does, with a coroutine less
             try:
-                while True:
-                    item = next(parser._items, _GIVEN_UP)
+                for item in parser._items:
                     if item.__class__ is SSEEvent:
                         self.last_event_id = item.id
                         self._delivered += 1
