@@ -965,6 +965,12 @@ class _Chunked:
                     position, left = end + 2, size + 2
                 stop = position + left
                 pieces.append(buffer[position : stop - 2])
+                # Mostly, the line end of this chunk and the line of the next are known as one.
+                end = find(b"\r\n", stop)
+                size = sizes.get(buffer[stop - 2 : end])
+                if size and end > 0:
+                    position, left = end + 2, size + 2
+                    continue
                 line_end = buffer[stop - 2 : stop]
                 if line_end != b"\r\n":  # not all of it is here, or it is wrong
                     position += len(pieces[-1])
@@ -1008,7 +1014,7 @@ def _chunk_size(line: bytes) -> int:
         raise BodyError(f"malformed chunk size in the body: {_octets(line[:20])}")
     size = int(digits, 16)
     if len(line) < 4:
-        _sizes[line] = size  # to look it up is five times faster
+        _sizes[line] = _sizes[b"\r\n" + line] = size  # to look it up is five times faster
     return size
 
 
