@@ -899,7 +899,7 @@ class _Source(Generic[_Lines, _Chunks]):
     def _goes_on(self) -> bool:
         """Is there more to interpret of what was read? Raises what ended that."""
         parser = self._parser
-        if any(map(parser._push, self._rest)):  # to the first that brings something
+        if self._rest and any(map(parser._push, self._rest)):  # to the first that brings something
             return True
         error = parser._stream.error
         if error is None:
@@ -947,11 +947,12 @@ def _without_end(line: str) -> str:
 
 def _check_lines(source: Any, awaited: bool) -> None:
     """Raise a `TypeError` that names the right way for what is taken for lines and is none."""
-    ours, others = ("EventSource", "__iter__"), ("AsyncEventSource", "__aiter__")
-    (name, wanted), (other, there) = (others, ours) if awaited else (ours, others)
-    if isinstance(source, str) and re.match("https?://", source, re.IGNORECASE):
+    name, wanted = _LINE_SOURCES[awaited]
+    other, there = _LINE_SOURCES[not awaited]
+    is_text = isinstance(source, str)
+    if is_text and re.match("https?://", source, re.IGNORECASE):
         raise TypeError(f"a URL is no iterable of lines: {'async_' * awaited}connect(url)")
-    if isinstance(source, (str, bytes, bytearray)):
+    if is_text or isinstance(source, (bytes, bytearray)):
         raise TypeError(
             f"one string is no iterable of lines; for a whole stream: {name}.from_chunks([stream])"
         )
@@ -960,6 +961,9 @@ def _check_lines(source: Any, awaited: bool) -> None:
     if not hasattr(source, wanted):
         hint = f"; for it: {other}" if hasattr(source, there) else ""
         raise TypeError(f"{type(source).__name__} is no iterable of lines{hint}")
+
+
+_LINE_SOURCES = ("EventSource", "__iter__"), ("AsyncEventSource", "__aiter__")
 
 
 class EventSource(_Source[Iterable[str] | Iterable[bytes], Iterable[bytes] | Iterable[str]]):
