@@ -967,9 +967,9 @@ class _Chunked:
                 pieces.append(buffer[position : stop - 2])
                 # Mostly, the line end of this chunk and the line of the next are known as one.
                 end = find(b"\r\n", stop)
-                size = sizes.get(buffer[stop - 2 : end])
-                if size and end > 0:
-                    position, left = end + 2, size + 2
+                known = sizes.get(buffer[stop - 2 : end])
+                if known and end > 0:
+                    position, left = end + 2, known + 2
                     continue
                 line_end = buffer[stop - 2 : stop]
                 if line_end != b"\r\n":  # not all of it is here, or it is wrong
