@@ -607,7 +607,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
                         stream.retry = retry = min(int(digits or "0"), _DAY)
                     if name != "data":
                         continue
-                if lines and given is not None:
+                if given is not None and lines:
                     single += len(value) + _LINE
                     if single > _SINGLE:
                         lines.append(value)
