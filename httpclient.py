@@ -18,7 +18,6 @@ connection of its own and there is no pool: this is for answers that last.
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import re
 import select
@@ -37,7 +36,7 @@ from collections.abc import (
     Sequence,
 )
 from functools import partial
-from itertools import repeat, starmap
+from itertools import chain, count, repeat, starmap
 from math import inf
 from operator import methodcaller
 from time import get_clock_info, monotonic
@@ -1466,7 +1465,7 @@ def _known_addresses(host: str, port: int, uds: str | None) -> list[Any]:
 def _resolved(host: str, port: int) -> list[Any]:
     """The addresses of a name, the families in turns (RFC 8305, 4)."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    nth = {address[0]: itertools.count() for address in found}
+    nth = {address[0]: count() for address in found}
     return sorted(found, key=lambda address: next(nth[address[0]]))
 
 
@@ -2690,8 +2689,6 @@ class _WSGIWire(_ThreadWire):
         self._pieces: Iterator[bytes] = filter(None, self._run(app, environ))
 
     def _run(self, app: Callable[..., Any], environ: Any) -> Iterator[bytes]:
-        from itertools import chain
-
         self._result = app(environ, self._start_response)
         # The head waits for no piece, and one may be written at the end.
         for piece in chain([b""], self._result, [b""]):
