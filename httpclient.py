@@ -662,30 +662,24 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         names: list[str] = []
-        # By name in small letters: the value of a line, or those of several. Strings, not pairs of
-        # them, for all that contains something is looked at by the garbage collector again and
-        # again, which is a fifth of what it costs to open one of thousands of streams.
-        values: dict[str, str | list[str]] = {}
+        # By name in small letters: the values of its lines, an LF between two, which no value can
+        # hold. Strings, not lists of them, for all that contains something is looked at by the
+        # garbage collector again and again, which is a fifth of what it costs to open one of
+        # thousands of streams.
+        values: dict[str, str] = {}
         for name, value in lines:
             names.append(name)
             key = name.lower()
-            known = values.get(key)
-            if isinstance(known, list):
-                known.append(value)
-            else:
-                values[key] = value if known is None else [known, value]
+            values[key] = f"{values[key]}\n{value}" if key in values else value
         self._names, self._values = tuple(names), values
 
     def get_list(self, name: str) -> list[str]:
         """The value of each line of this name, in any case; none is an empty list."""
-        values = self._values.get(name.lower(), ())
-        return [values] if isinstance(values, str) else [*values]
+        values = self._values.get(name.lower())
+        return [] if values is None else values.split("\n")
 
     def __getitem__(self, name: str) -> str:
-        values = self.get_list(name)
-        if not values:
-            raise KeyError(name)
-        return ", ".join(values)
+        return self._values[name.lower()].replace("\n", ", ")
 
     def __iter__(self) -> Iterator[str]:
         first = {name.lower(): name for name in reversed(self._names)}
