@@ -658,8 +658,6 @@ class Headers(Mapping[str, str]):
     tells them apart.
     """
 
-    __slots__ = ("_names", "_values")
-
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         names: list[str] = []
         # By name in small letters: the values of its lines, an LF between two, which no value can
@@ -693,14 +691,8 @@ class Headers(Mapping[str, str]):
         values = {key: iter(self.get_list(key)) for key in self._values}
         return tuple((name, next(values[name.lower()])) for name in self._names)
 
-    def __reduce__(self) -> Any:  # in every protocol of pickle; the first two know no slots
-        return type(self), (self.items(),)
-
     def __repr__(self) -> str:
         return f"Headers of {_shown(', '.join(self._names), 500)}"  # values may be secret
-
-
-_NO_HEADERS = Headers()  # of an answer that has not come
 
 
 def _mime_type(value: str) -> tuple[str, str]:
@@ -768,7 +760,7 @@ class ResponseParser:
         self.status_code = 0
         self.reason = ""
         self.http_version = ""
-        self.headers = _NO_HEADERS
+        self.headers = Headers()
         self.coding = ""  # of the content, where it has to be decoded
         self.pending = False
         self.unread = b""  # what arrived, and is not used yet
