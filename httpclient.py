@@ -1226,8 +1226,6 @@ class _TLS:
 
     def _decrypt(self) -> bytes | None:
         """All that can be decrypted now, `None` if nothing; `b""` at the end the peer declared."""
-        if not self._incoming.pending and self._end is None:
-            return None
         pieces: list[bytes] = []
         try:
             while self._incoming.pending and self._end is None:
@@ -1239,9 +1237,7 @@ class _TLS:
 
             if not (isinstance(error, ssl.SSLError) and _lost(error)):
                 raise
-            if isinstance(error, ssl.SSLZeroReturnError):
-                self._end = b""
-            elif not isinstance(error, ssl.SSLWantReadError):  # which says: a record is incomplete
+            if not isinstance(error, ssl.SSLWantReadError):  # which says: a record is incomplete
                 self._end = self._failure(error)
                 self._end.__cause__ = error
         if any(pieces):

@@ -43,7 +43,6 @@ REASONS = [
     ("await raw.read1", APART),
     ("is_closed", "an answer that its pool has taken back"),
     ("for byte in self._since[-1]", "a piece that breaks as a whole breaks byte by byte, too"),
-    ("SSLZeroReturnError", "Python's SSLObject returns b'' for it"),
     ("self._outgoing.pending", "an update of keys, which Python's ssl as a server cannot ask for"),
     ("co_flags & _OPTIMIZED", "a module's frame in a traceback"),
     ("isinstance(values, dict)", NEWER),
