@@ -1110,26 +1110,17 @@ def _context(verify: Any) -> ssl.SSLContext:
                 raise
             text = f"verify={path!r} is not a file or directory of CA certificates"
             raise InvalidRequestError(text) from error
-        if verify is True:
-            _check_readable(context)
+        cafile = ssl.get_default_verify_paths().cafile
+        if verify is True and cafile and not context.cert_store_stats()["x509"]:
+            # OpenSSL does not tell when it cannot open the system's certificates, for want of
+            # descriptors say. This raises the `OSError` which that is.
+            open(cafile, "rb").close()
     context.set_alpn_protocols(["http/1.1"])
     # A context without certificates is not kept. They are in a directory, which is read when one
     # is needed, or there may be some later.
     if verify is False or context.cert_store_stats()["x509"]:
         _contexts[key] = context
     return context
-
-
-def _check_readable(context: ssl.SSLContext) -> None:
-    """OpenSSL does not tell when it cannot open the system's certificates, for want of descriptors
-    say. Raise the `OSError` which that is.
-    """
-    import ssl
-
-    path = ssl.get_default_verify_paths().cafile
-    if path and not context.cert_store_stats()["x509"]:
-        with open(path, "rb"):
-            pass
 
 
 def _missing_authorities() -> str:
@@ -1141,12 +1132,10 @@ def _missing_authorities() -> str:
             if not os.path.exists(path):
                 return f"{name} names {path!r}, which does not exist"
     paths = ssl.get_default_verify_paths()
-    try:
+    with _Borne(OSError):  # of a directory that cannot be read; the message that there is will do
         if paths.cafile is None and not (paths.capath and os.listdir(paths.capath)):
             where = f"neither {paths.openssl_cafile} nor {paths.openssl_capath} holds any"
             return f"no CA certificates at all: {where}; SSL_CERT_FILE can name a file"
-    except OSError:
-        pass  # a directory that cannot be read; the message that there is will do
     return "verify= takes the file of the CA that signed it"
 
 
@@ -1362,11 +1351,8 @@ def _end_of(receiver: Any) -> BaseException:
 
 def _tune(sock: socket.socket) -> None:
     for setting in _SETTINGS:
-        try:
+        with _Borne(OSError):  # an option that this system does not have
             sock.setsockopt(*setting)
-        except OSError as error:  # an option that this system does not have
-            if not _lost(error):
-                raise
 
 
 def _shut_down(sock: socket.socket) -> None:
@@ -1874,10 +1860,8 @@ class _AsyncWire(_Wire):
         try:
             await self._loop.create_connection(lambda: self, sock=sock)
         except BaseException:
-            try:
+            with _Borne(OSError):  # uvloop closes the descriptor, but not the socket
                 sock.close()
-            except OSError:  # uvloop closes the descriptor, but not the socket
-                pass
             raise
         self._raise_end()  # and the caller releases the transport that there is now
 

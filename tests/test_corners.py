@@ -414,11 +414,15 @@ class Requests(unittest.TestCase):
     def test_readable_certificates_that_are_none(self) -> None:
         """Are no error of the system's; that none was accepted will be told."""
         paths, context = SimpleNamespace(cafile=__file__), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        with mock.patch.object(ssl, "get_default_verify_paths", return_value=paths):
-            httpclient._check_readable(context)  # type: ignore[attr-defined]
+        with (
+            mock.patch.object(ssl, "get_default_verify_paths", return_value=paths),
+            mock.patch.object(ssl, "create_default_context", return_value=context),
+            mock.patch.dict(httpclient._contexts, clear=True),  # type: ignore[attr-defined]
+        ):
+            self.assertIs(httpclient._context(True), context)  # type: ignore[attr-defined]
             paths.cafile += "/missing"
             with self.assertRaises(OSError):
-                httpclient._check_readable(context)  # type: ignore[attr-defined]
+                httpclient._context(True)  # type: ignore[attr-defined]
 
     def test_a_coroutine_that_suspends_is_for_the_other_world(self) -> None:
         async def suspends() -> None:
