@@ -200,7 +200,6 @@ _HEXADECIMAL = "0123456789ABCDEFabcdef"
 _NAME = "-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # of a host
 _TOKEN = _NAME + "!#$%&'*+^`|~"  # RFC 9110, 5.6.2
 _UNCARRIED = "has control characters or some beyond Latin-1"
-_CONTROL = r"[\x00-\x1f\x7f]"
 _ENCODED = _NAME + "%~!#$&'()*+,/:;=?@[]"  # reserved, unreserved (RFC 3986, 2.2, 2.3), and "%"
 # Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -246,7 +245,7 @@ class URL:
         if not isinstance(text, str):
             raise TypeError(f"a URL is a string, not {type(text).__name__}")
         text = text.strip(" ")
-        control = not text.isprintable() and re.search(_CONTROL, text)
+        control = not text.isprintable() and re.search(r"[\x00-\x1f\x7f]", text)
         scheme, _, rest = text.partition("#")[0].partition("://")
         authority = rest.replace("?", "/").partition("/")[0]
         userinfo, at, place = authority.rpartition("@")
@@ -409,9 +408,7 @@ class Request:
 
     __slots__ = ("content", "headers", "hops", "method", "url")
 
-    def __init__(
-        self, method: str, url: str | URL, headers: Any = None, content: Any = None
-    ) -> None:
+    def __init__(self, method: str, url: str | URL, headers: Any = (), content: Any = None) -> None:
         if not isinstance(method, str) or not _only(_TOKEN, method):
             raise InvalidRequestError("the method is not a token (RFC 9110, 9.1), such as GET")
         self.method = method.upper() if method.upper() in _METHODS else method
@@ -442,17 +439,16 @@ class Request:
         head = f"{self.method} {target} HTTP/1.1\r\n{lines}\r\n"
         return head.encode("latin-1") + (self.content or b"")
 
-    def redirected(
-        self, status: int, headers: Headers, most: int, confined: bool
-    ) -> Request | None:
+    def redirected(self, answer: ResponseParser, most: int, confined: bool) -> Request | None:
         """The request that follows (Fetch, "HTTP-redirect fetch"), `None` if this is no redirect.
 
         `most` redirects are followed in all, below 0 none is looked at; `confined`: only to this
         origin. Raises `RedirectError` for what must not be followed.
         """
+        status = answer.status_code
         if status not in (301, 302, 303, 307, 308) or most < 0:
             return None
-        locations = set(filter(None, headers.get_list("location")))
+        locations = set(filter(None, answer.headers.get_list("location")))
         if not locations:
             return None
         hops = self.hops or (self.url.shown(),)
@@ -1807,8 +1803,7 @@ class _AsyncWire(_Wire):
     """
 
     __slots__ = (
-        "_buffer", "_end", "_loop", "_sock", "_timer", "_transport", "_until",
-        "_wakeup", "whole",
+        "_buffer", "_end", "_loop", "_sock", "_timer", "_transport", "_until", "_wakeup", "whole",
     )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
@@ -2301,7 +2296,7 @@ class Exchange:
         try:
             while True:
                 parser = await self._ask(request, timeout, expires)
-                follow = request.redirected(parser.status_code, parser.headers, most, confined)
+                follow = request.redirected(parser, most, confined)
                 if follow is None:
                     break
                 await self._wire.release()
@@ -2563,7 +2558,6 @@ async def async_post(url: str, **options: Unpack[_Options]) -> AsyncResponse:
 # --- web applications called in-process ----------------------------------------------------------
 
 _GRACE = 0.5  # seconds to return after the answer, when the client has gone, when cancelled
-_FINAL_STATUS = r"[2-9][0-9][0-9](?: [\t -~\x80-\xff]*)?"
 
 
 def _answer_head(status: Any, headers: Any, kind: Any) -> bytes:
@@ -2573,7 +2567,7 @@ def _answer_head(status: Any, headers: Any, kind: Any) -> bytes:
     or `RuntimeError`. Without Transfer-Encoding: chunks are the server's business (RFC 9112, 6.1),
     and here there are none.
     """
-    if not re.fullmatch(_FINAL_STATUS, str(status)):
+    if not re.fullmatch(r"[2-9][0-9][0-9](?: [\t -~\x80-\xff]*)?", str(status)):
         raise RuntimeError(f"the application's status {str(status)!r:.40} is none of an answer")
     lines, lengths = [f"HTTP/1.1 {status}"], set()
     for name, value in headers:
@@ -2863,9 +2857,7 @@ class _ASGIWire(_AsyncWire):
     the application sends, each piece when the one before was taken, and is aborted at the end.
     """
 
-    def __init__(
-        self, app: Callable[..., Any], scope: Any, body: bytes, expires: float | None
-    ) -> None:
+    def __init__(self, app: Any, scope: Any, body: bytes, expires: float | None) -> None:
         from asyncio import Event
 
         super().__init__(expires)

@@ -133,8 +133,10 @@ for text in (
         location = repeated(text, n // 2)
         if text.startswith(("http", "//a", "//\u2100")):
             location = text + repeated(text.rpartition("/")[2], n // 2)
-        headers = httpclient.Headers([("Location", location.encode().decode("latin-1"))])
-        return lambda: request.redirected(302, headers, 20, False)
+        answer = httpclient.ResponseParser()
+        answer.status_code = 302
+        answer.headers = httpclient.Headers([("Location", location.encode().decode("latin-1"))])
+        return lambda: request.redirected(answer, 20, False)
 
     case(f"Location of {text!r}", HEAD)(follow)
 

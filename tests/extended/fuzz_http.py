@@ -104,8 +104,9 @@ def fuzz_redirect(data: bytes) -> None:
     for status in (302, 303, 307):  # a chain
         before = request
         try:
-            headers_there = Headers([("Location", location)])
-            there = before.redirected(status, headers_there, 20, confined=False)
+            answer = ResponseParser()
+            answer.status_code, answer.headers = status, Headers([("Location", location)])
+            there = before.redirected(answer, 20, confined=False)
         except RedirectError as error:
             check_text(error)
             return
