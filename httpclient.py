@@ -239,8 +239,6 @@ class URL:
     Raises `InvalidRequestError`, without repeating what may be secret.
     """
 
-    __slots__ = ("host", "port", "scheme", "target", "userinfo")
-
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
             raise TypeError(f"a URL is a string, not {type(text).__name__}")
@@ -406,8 +404,6 @@ class Request:
     may show them; a method that a redirect changed is noted behind the URL.
     """
 
-    __slots__ = ("content", "headers", "hops", "method", "url")
-
     def __init__(self, method: str, url: str | URL, headers: Any = (), content: Any = None) -> None:
         if not isinstance(method, str) or not _only(_TOKEN, method):
             raise InvalidRequestError("the method is not a token (RFC 9110, 9.1), such as GET")
@@ -516,8 +512,6 @@ class _Route:
     `peer` is whom to connect to, `name` whom messages name; `proxy` the one that answers, which is
     none behind a tunnel.
     """
-
-    __slots__ = ("connected", "name", "peer", "proxy", "url")
 
     def __init__(self, url: URL, proxy: str | None, uds: str | None) -> None:
         self.url = url
@@ -820,8 +814,6 @@ class ResponseParser:
 
 class _Head:
     """Reads the head of the answer (RFC 9112, 4, 5), behind any interim ones (RFC 9110, 15.2)."""
-
-    __slots__ = ("_interim", "_searched")
 
     def __init__(self) -> None:
         self._interim = 0  # how many of them there were
@@ -1435,8 +1427,6 @@ def _resolved(host: str, port: int) -> list[Any]:
 
 class _Connecting:
     """A socket on its way to an address, step by step, without blocking."""
-
-    __slots__ = ("_address", "begun", "sock")
 
     def __init__(self, address: Any) -> None:
         self.sock = socket.socket(*address[:3])
