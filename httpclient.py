@@ -607,9 +607,7 @@ def _variable(*names: str) -> tuple[str, str]:
 
 
 def _matches(url: URL, rule: str) -> bool:
-    """Does this item of NO_PROXY mean the URL? An item is `*`, a domain or suffix, an address or a
-    network, each with or without a port.
-    """
+    """Does it mean the URL: `*`, a domain, a suffix, an address, a network, or one with a port?"""
     host = url.host.partition("%")[0].removesuffix(".")
     match = re.fullmatch(r"(?:\[(.*)\]|([^:]*))(?::([0-9]+))?", rule)
     if match is not None:
@@ -650,10 +648,9 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
         names: list[str] = []
-        # By name in small letters: the values of its lines, an LF between two, which no value can
-        # hold. Strings, not lists of them, for all that contains something is looked at by the
-        # garbage collector again and again, which is a fifth of what it costs to open one of
-        # thousands of streams.
+        # By name in small letters: the values of its lines, an LF between two, which none can hold.
+        # Strings, no lists, for the garbage collector looks at what contains something again and
+        # again, which was a fifth of what it costs to open one of thousands of streams.
         values: dict[str, str] = {}
         for name, value in lines:
             names.append(name)
@@ -1349,9 +1346,8 @@ def _shut_down(sock: socket.socket) -> None:
 
 
 def _poll(socks: list[socket.socket], events: int, seconds: float) -> int:
-    """Wait for `events` of one of the sockets; which of them there are, or others that the next
-    call will tell. Unlike what `selectors` offers, this needs no descriptor, and lets out whatever
-    a handler raises.
+    """Wait for `events` of one of the sockets; which there are, or others that the next call will
+    tell. Unlike `selectors`, this needs no descriptor, and lets out whatever a handler raises.
     """
     limit = None if seconds == inf else max(0.0, seconds)
     if hasattr(select, "poll"):  # neither on Windows nor with eventlet
@@ -2400,9 +2396,7 @@ class Exchange:
 
 
 class AsyncExchange(Exchange):
-    """The same on asyncio; `interrupt` and `stop` are for the loop's thread: for other tasks and
-    signal handlers.
-    """
+    """The same on asyncio; `interrupt`, `stop` are for tasks and signal handlers of its thread."""
 
     _new_wire, _new_response, _turn = _AsyncWire, AsyncResponse, _Turn
 
@@ -2412,10 +2406,9 @@ class AsyncExchange(Exchange):
             return
         self.interrupt()  # else the loop would keep the connection for ever
         if not ending() and wire._process == os.getpid():
-            import warnings
+            from warnings import warn
 
-            text = "an AsyncResponse was not closed"
-            warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
+            warn("an AsyncResponse was not closed", ResourceWarning, source=self, stacklevel=2)
 
 
 def check(verify: Any, proxy: Any, uds: Any, *seconds: Any) -> None:
@@ -2444,9 +2437,7 @@ def check(verify: Any, proxy: Any, uds: Any, *seconds: Any) -> None:
 
 
 def _with_params(url: str, params: Any) -> str:
-    """The URL with these added to its query; a value of `None` is left out, a list comes as often
-    as it has members.
-    """
+    """The URL with these added to its query: `None` is left out, a list comes once per member."""
     from urllib.parse import urlencode
 
     pairs = []
@@ -2815,9 +2806,8 @@ class _Application:
             self.task.cancel()
 
     async def release(self, answered: bool = False) -> None:
-        """`dismiss` it, unless it has answered, and wait for its end, for a bounded time. Who is
-        cancelled meanwhile, once or in each turn of the loop, as anyio's scopes do it, is cancelled
-        at the end.
+        """`dismiss` it, unless it has answered, and wait for its end, but not for long. Who is
+        cancelled meanwhile, once or in each turn, as anyio's scopes do it, is so at the end.
         """
         import asyncio
 
