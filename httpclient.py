@@ -790,7 +790,6 @@ class ResponseParser:
     def _read_framed(self) -> bytes | None:
         """The body without its framing, but in its coding."""
         reader = self._reader
-        data: bytes
         data, self.unread = reader.read(self.unread, self._closed)
         self.pending = self.unread != b"" or reader.finished
         return data if data or reader.finished else None
@@ -1236,8 +1235,8 @@ class _TLS:
     def recv_now(self) -> bytes:
         """`recv` over a blocking wire, without coroutines."""
         while (data := self._decrypt()) is None:
-            if self._outgoing.pending:
-                self._wire.send_now(self._outgoing.read())
+            if self._outgoing.pending:  # seldom
+                _run(self._flush)
             self._feed(self._wire.recv_now())
         return data
 
@@ -1329,9 +1328,8 @@ class _Borne:
 
 def _end_of(receiver: Any) -> BaseException:
     """The error that ended it; it forgets the error, whose traceback will refer to it."""
-    error: BaseException
     error, receiver._end = receiver._end, None
-    return error
+    return error  # type: ignore[no-any-return]
 
 
 def _tune(sock: socket.socket) -> None:
@@ -1608,9 +1606,6 @@ class _BlockingWire(_ThreadWire):
             left = min(until - monotonic(), left - pause)
 
     async def send(self, data: bytes) -> None:
-        self.send_now(data)
-
-    def send_now(self, data: bytes) -> None:
         """All, unless the server has something to say before; then the rest goes out later."""
         self._unsent = memoryview(bytes(self._unsent) + data)
         self._call(self._push)
