@@ -1067,6 +1067,7 @@ _contexts: dict[Any, Any] = {}  # SSLContexts by what they were made of
 
 def _context(verify: Any) -> ssl.SSLContext:
     """The TLS settings for a value of `verify`, kept, for to read the system's CA takes 20 ms."""
+    global ssl  # loaded now, also for the functions below: nobody comes to them but from here
     import ssl
 
     if isinstance(verify, ssl.SSLContext):
@@ -1109,8 +1110,6 @@ def _context(verify: Any) -> ssl.SSLContext:
 
 def _missing_authorities() -> str:
     """What is wrong with the CA certificates of the system, if that can be told."""
-    import ssl
-
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         for path in filter(None, os.environ.get(name, "").split(os.pathsep)):
             if not os.path.exists(path):
@@ -1135,8 +1134,6 @@ class _TLS:
     __slots__ = ("_end", "_incoming", "_object", "_outgoing", "_wire")
 
     def __init__(self, wire: Any, context: ssl.SSLContext, host: str) -> None:
-        import ssl
-
         self._wire = wire
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         # As bytes, for ssl looks a string up in Python's IDNA, which takes 1.3 ms to load.
@@ -1147,8 +1144,6 @@ class _TLS:
         self._end: HTTPClientError | bytes | None = None
 
     async def handshake(self) -> None:
-        import ssl
-
         while True:
             try:
                 self._object.do_handshake()
@@ -1167,8 +1162,6 @@ class _TLS:
         """What to raise for it. What is wrong with our certificate only alerts tell (RFC 8446,
         6.2), in TLS 1.3 after our handshake is over (4.4.2.4).
         """
-        import ssl
-
         name, text, why = self._object.server_hostname, str(error), error.reason or error
         if isinstance(error, ssl.SSLCertVerificationError):
             why = error.verify_message
@@ -1206,8 +1199,6 @@ class _TLS:
                 if not pieces[-1]:
                     self._end = b""
         except OSError as error:
-            import ssl
-
             if not (isinstance(error, ssl.SSLError) and _lost(error)):
                 raise
             if not isinstance(error, ssl.SSLWantReadError):  # which says: a record is incomplete

@@ -360,6 +360,7 @@ class Authorities(unittest.TestCase):
         self.assertEqual(httpclient._contexts, {})  # type: ignore[attr-defined]
 
     def test_a_directory_that_cannot_be_listed(self) -> None:
+        httpclient._context(False)  # type: ignore[attr-defined]  # loads ssl for all
         paths = SimpleNamespace(cafile=None, capath="/", openssl_cafile="", openssl_capath="")
         with mock.patch.object(ssl, "get_default_verify_paths", return_value=paths):
             with mock.patch.object(os, "listdir", side_effect=PermissionError):
