@@ -43,6 +43,7 @@ from time import get_clock_info, monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     import ssl
     from typing import Any, TypeVar
 
@@ -1707,8 +1708,6 @@ class _Wakeup:
     )  # fmt: skip
 
     def __init__(self, loop: Any) -> None:
-        import asyncio
-
         self._current_task = asyncio.current_task
         self._loop = loop
         self._nested = hasattr(loop, "_nest_patched")  # nest_asyncio: tasks may run the loop
@@ -1755,6 +1754,7 @@ class _Wakeup:
 
 
 def _running_loop() -> Any:
+    global asyncio  # loaded now, also for what runs on the loop below
     import asyncio
 
     try:
@@ -2757,12 +2757,10 @@ class _Application:
     """A call of an ASGI application, in a task, and what it has come to."""
 
     def __init__(self, app: Callable[..., Any], scope: Any, receive: Any, send: Any) -> None:
-        import asyncio
-
         async def call() -> None:
             await app(scope, receive, send)
 
-        self.task = asyncio.ensure_future(call())
+        self.task = _running_loop().create_task(call())
         self._cancelled = False
         _running.add(self.task)
         self.task.add_done_callback(_running.discard)
@@ -2795,8 +2793,6 @@ class _Application:
         """`dismiss` it, unless it has answered, and wait for its end, but not for long. Who is
         cancelled meanwhile, once or in each turn, as anyio's scopes do it, is so at the end.
         """
-        import asyncio
-
         if not answered:
             self.dismiss()
         loop, cancelled = self.task.get_loop(), None
@@ -2824,14 +2820,13 @@ class _ASGIWire(_AsyncWire):
     """
 
     def __init__(self, app: Any, scope: Any, body: bytes, expires: float | None) -> None:
-        from asyncio import Event
-
         super().__init__(expires)
         self._transport = self
         self._request: Any = {"type": "http.request", "body": body, "more_body": False}
         self._due = "http.response.start"
         self._answered = False  # it has sent all of its answer
-        self._gone, self._taken = Event(), Event()  # the client, and what was sent last
+        self._gone = asyncio.Event()  # the client
+        self._taken = asyncio.Event()  # what was sent last
         self._application = _Application(app, scope, self._receive, self._send)
         self._application.task.add_done_callback(self._returned)
 
@@ -2902,8 +2897,6 @@ class _ASGIWire(_AsyncWire):
 
     async def end(self) -> None:
         """After all of the answer: the application has its time to return."""
-        import asyncio
-
         if self.closed:
             return
         self._buffer = b""
