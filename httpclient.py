@@ -2045,11 +2045,7 @@ async def _joined_pieces(read: Callable[[], Coroutine[Any, Any, bytes]]) -> byte
 
 
 class _Answer:
-    """What both responses have: the head, and the body once it was read.
-
-    `url` is the final one, without user-info and fragment. `via` is the proxy, host:port, if the
-    answer may be its own; behind a tunnel (https) it cannot.
-    """
+    """What both responses have: the head, and the body once it was read."""
 
     def __init__(self, exchange: Exchange, parser: ResponseParser, request: Request) -> None:
         self._exchange = exchange
@@ -2154,8 +2150,10 @@ class _Answer:
 class Response(_Answer):
     """An answer whose body arrives when asked for, once; a context manager.
 
-    `status_code`, `reason`, `http_version`, `headers`; `url`, the final one; `hops`, the URLs that
-    led there, and `via`, the proxy that may have given the answer itself.
+    `status_code`, `reason`, `http_version`, `headers`; `url`, the final one, without user-info and
+    fragment; `hops`, the URLs that led there, itself the last, without queries and cut short, with
+    a note where a redirect changed the method; `via`, the proxy (host:port) that may have given the
+    answer itself, which it cannot behind a tunnel (https).
     """
 
     def iter_bytes(self) -> Iterator[bytes]:
