@@ -84,8 +84,7 @@ __all__ = [
 ]  # fmt: skip
 
 _READ = 65536  # bytes asked of a socket at a time; what is there is handed over, however little
-_MAX_HEAD = 65536  # bytes of a head, of trailers
-_MAX_INTERIM = 64  # answers of 1xx before the one that counts
+_MAX_HEAD = 65536  # bytes of a head with all interim ones before it, of trailers
 _MAX_CHUNK_LINE = 8192  # bytes
 _MAX_LINE = 64 * 2**20  # bytes of a line that `iter_lines` gives
 
@@ -813,7 +812,7 @@ class _Head:
     """Reads the head of the answer (RFC 9112, 4, 5), behind any interim ones (RFC 9110, 15.2)."""
 
     def __init__(self) -> None:
-        self._interim = 0  # how many of them there were
+        self._interim = 0  # bytes of these
         self._searched = 0  # from here on the buffer may hold the end of the head
 
     def read(self, buffer: bytes) -> tuple[tuple[str, int, str, Headers] | None, bytes]:
@@ -821,7 +820,7 @@ class _Head:
         while buffer:
             end = _HEAD_END.search(buffer, self._searched)
             self._searched = 0 if end else len(buffer) - 2
-            if (end.end() if end else len(buffer)) > _MAX_HEAD:
+            if self._interim + (end.end() if end else len(buffer)) > _MAX_HEAD:
                 raise ProtocolError(f"the head of the answer is larger than {_MAX_HEAD} bytes")
             if not buffer.startswith(b"HTTP/1."[: len(buffer)]):
                 hint = " [an https server? see the URL]" if buffer[:1] == b"\x15" else ""
@@ -841,9 +840,7 @@ class _Head:
                 raise ProtocolError("the server switched protocols (101), which nobody asked for")
             if status[0] != "1":
                 return (version, int(status), reason.strip(" \t"), headers), buffer
-            self._interim += 1
-            if self._interim > _MAX_INTERIM:
-                raise ProtocolError(f"more than {_MAX_INTERIM} interim answers (1xx)")
+            self._interim += end.end()
         return None, buffer
 
 
