@@ -2875,10 +2875,7 @@ class _ASGIWire(_AsyncWire):
         self._taken.set()
         return data
 
-    def pause_reading(self) -> None:
-        pass  # it waits until what it has sent is taken
-
-    resume_reading = pause_reading
+    pause_reading = resume_reading = _AsyncWire.pause_writing  # it waits until its piece is taken
 
     def abort(self) -> None:
         """The client has gone. The application is told, and cancelled if it goes on, unless it has
