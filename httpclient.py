@@ -520,27 +520,24 @@ class _Route:
         self.name = f"the proxy {self.proxy.authority}" if self.proxy else uds or url.authority
         self.connected = False
 
-    def says_enough(self, error: OSError) -> bool:
-        """Can an error before the answer be raised as it is? A proxy has to be named, a limit told
-        in seconds; and what is a `BodyError` of TLS is none before there is a body.
-        """
-        unnamed = self.proxy is not None and type(error) in (ConnectError, ProtocolError)
-        unclear = unnamed or isinstance(error, (BodyError, RequestTimeout))
-        return isinstance(error, HTTPClientError) and not unclear
-
-    def failed(self, error: OSError, timeout: float | None) -> HTTPClientError:
-        """What to raise else: the same whether a proxy was asked for http or https. One that does
-        not speak HTTP is none, and to ask it again does not help.
+    def explain(self, error: OSError, timeout: float | None) -> None:
+        """Raise what tells more than an error before the answer, unless that says enough: a proxy
+        has to be named, a limit told in seconds; a `BodyError` of TLS is none before there is a
+        body. A proxy that does not speak HTTP is none, and to ask it again does not help.
         """
         if isinstance(error, RequestTimeout):
-            return RequestTimeout(f"{self.name}: no answer within timeout={timeout} seconds")
+            text = f"{self.name}: no answer within timeout={timeout} seconds"
+            raise RequestTimeout(text) from error
+        unnamed = self.proxy is not None and type(error) in (ConnectError, ProtocolError)
+        if isinstance(error, HTTPClientError) and not (unnamed or isinstance(error, BodyError)):
+            return
         why = _reason(error)
         if self.connected and self.proxy is not None:
-            return self._proxy_failed(f"failed: {why}", isinstance(error, ProtocolError))
+            raise self._proxy_failed(f"failed: {why}", isinstance(error, ProtocolError)) from error
         if self.connected:
-            return ConnectError(f"{self.name} closed the connection: {why}")
+            raise ConnectError(f"{self.name} closed the connection: {why}") from error
         kind = ConnectError if self.proxy is None else ProxyError
-        return kind(f"cannot connect to {self.name}: {why}")
+        raise kind(f"cannot connect to {self.name}: {why}") from error
 
     def _proxy_failed(self, what: str, fatal: bool = False) -> ProxyError:
         error = ProxyError(f"{self.name} {what}")
@@ -2301,9 +2298,9 @@ class Exchange:
             await self._stream.send(request.encode(route.proxy))
             return await self._head(request.method)
         except OSError as error:
-            if _from_handler(error) or route.says_enough(error):
-                raise
-            raise route.failed(error, timeout) from error
+            if not _from_handler(error):
+                route.explain(error, timeout)
+            raise
 
     async def _head(self, method: str) -> ResponseParser:
         parser = ResponseParser(method)
