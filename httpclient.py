@@ -2067,9 +2067,7 @@ class _Answer:
 
     @property
     def hops(self) -> tuple[str, ...]:
-        """The URLs that led here, itself the last, without queries and cut short; a method that a
-        redirect changed is noted.
-        """
+        """The URLs that led here, itself the last; see `Response`."""
         return self._hops or (_shown(self.url.partition("?")[0], 200),)
 
     @property
