@@ -39,8 +39,9 @@ from types import SimpleNamespace
 TYPE_CHECKING = False  # to import typing would take half as long as to import all of this
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from dataclasses import dataclass
     from ssl import SSLContext
-    from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+    from typing import Any, Generic, Literal, Protocol, TypeVar
 
     _Lines = TypeVar("_Lines")  # what a source takes, in either world
     _Chunks = TypeVar("_Chunks")
@@ -82,6 +83,9 @@ else:  # what the annotations below mean to typing.get_type_hints() and to check
         def __class_getitem__(cls, parameters):
             return cls
 
+    def dataclass(**options: object) -> Any:
+        return lambda made: made
+
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 Params = Mapping[str, object] | Iterable[tuple[str, object]]
@@ -116,44 +120,26 @@ class _LazyFields:
     def __get__(self, event: object, owner: type) -> Any:
         from dataclasses import field, make_dataclass
 
-        fields = [(name, kind, field(default=default)) for name, kind, default in _FIELDS]
+        given = zip(SSEEvent.__annotations__.items(), SSEEvent()._values(), strict=True)
+        fields = [(name, kind, field(default=default)) for (name, kind), default in given]
         made = getattr(make_dataclass("SSEEvent", fields, frozen=True), self._name)
         setattr(owner, self._name, made)
         return made
 
 
-_FIELDS = (
-    ("event", str, "message"),
-    ("data", str, ""),
-    ("id", str, ""),
-    ("retry", "int | None", None),
-)
-
-
+@dataclass(frozen=True)  # to checkers of types; at run time see _LazyFields
 class SSEEvent:
     """One event: type, data, the last event ID in force, and the `retry` (ms) of its own block.
 
     A frozen dataclass: compared, hashed, copied, pickled and matched by its four fields.
     """
 
-    __match_args__ = ("event", "data", "id", "retry")
-    if TYPE_CHECKING:
-        __dataclass_fields__: ClassVar[dict[str, Any]]
-
-        @property
-        def event(self) -> str: ...
-        @property
-        def data(self) -> str: ...
-        @property
-        def id(self) -> str: ...
-        @property
-        def retry(self) -> int | None: ...
-    else:
-        event: str
-        data: str
-        id: str
-        retry: int | None
-        __slots__ = __match_args__
+    event: str
+    data: str
+    id: str
+    retry: int | None
+    __slots__ = __match_args__ = ("event", "data", "id", "retry")
+    if not TYPE_CHECKING:
         __dataclass_fields__ = _LazyFields()
         __dataclass_params__ = _LazyFields()
 
@@ -191,9 +177,8 @@ class SSEEvent:
 
     def __repr__(self) -> str:
         pairs = zip(SSEEvent.__match_args__, self._values(), strict=True)
-        return (
-            f"{type(self).__qualname__}({', '.join(f'{name}={value!r}' for name, value in pairs)})"
-        )
+        shown = ", ".join(f"{name}={value!r}" for name, value in pairs)
+        return f"{type(self).__qualname__}({shown})"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return super().__reduce_ex__(max(protocol, 2))  # those before know no slots
