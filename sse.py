@@ -349,11 +349,9 @@ class SSEConnectionError(SSEError, ConnectionError):
     def __str__(self) -> str:
         cause = _cause(self.last_error) + (" inside an event" if self.unfinished else "")
         cause += ", and `until` had accepted no event" if self._missed else ""
-        counts = (
-            (self.delivered, "event{} delivered"),
-            (self.retries, "reconnection{} tried in a row"),
-        )
-        facts = ", ".join(f"{n} {what.format('s' * (n > 1))}" for n, what in counts if n)
+        counts = {"event{} delivered": self.delivered}
+        counts["reconnection{} tried in a row"] = self.retries
+        facts = ", ".join(f"{n} {what.format('s' * (n > 1))}" for what, n in counts.items() if n)
         return f"{self.args[0]}: {cause}" + (f" ({facts})" if facts else "")
 
 
@@ -421,11 +419,8 @@ class SSEContentTypeError(_AnswerError):
         self.content_type, self.status_code = content_type, status_code
 
     def __str__(self) -> str:
-        got = (
-            f"content type '{_shown(self.content_type)}'"
-            if self.content_type
-            else "no content type"
-        )
+        shown = f"content type '{_shown(self.content_type)}'"
+        got = shown if self.content_type else "no content type"
         begins = f", beginning '{_shown(self.text, 200)}'" if self.body else ""
         kind = _media_type([self.content_type])
         wanted = "an event stream" if kind != _EVENT_STREAM else "what content_type= asks for"
@@ -1450,101 +1445,79 @@ def _is_blocking_callable(value: Any) -> bool:
     return callable(value) and not (code is not None and code.co_flags & 0x80)  # CO_COROUTINE
 
 
-_NUMBER, _NUMBER_OR_NONE = (int, float), (int, float, type(None))
-_SECONDS = (
-    _NUMBER_OR_NONE,
-    lambda n: n is None or 0 < n <= 1e6,
-    "seconds above 0, at most 1e6, or None",
-)
-_MS = _NUMBER, lambda n: 0 <= n <= 1e9, "ms, from 0 to 1e9"
-_TEXT = (str, type(None)), lambda text: True, "a string or None"
-_HOOK = (object,), lambda hook: hook is None or _is_blocking_callable(hook), "a plain function"
-_CHECKS: dict[str, tuple[tuple[type, ...], Callable[[Any], object], str]] = {
-    "url": (
-        (str,),
-        lambda url: True,
-        "a string, str(url); for an open answer EventSource.from_response(response)",
-    ),
+# Of an option: the class of its values, a test of them, and what both want in words; where these
+# say None, that is a value, too.
+_SECONDS = (int, float), lambda n: 0 < n <= 1e6, "seconds above 0, at most 1e6, or None"
+_MS = (int, float), lambda n: 0 <= n <= 1e9, "ms, from 0 to 1e9"
+_HOOK = object, _is_blocking_callable, "a plain function"
+_CHECKS: dict[str, tuple[Any, Callable[[Any], object] | None, str]] = {
+    "url": (str, None, "a string, str(url); for an answer EventSource.from_response(response)"),
     "timeout": _SECONDS,
     "idle_timeout": _SECONDS,
     "retry_interval": _MS,
-    "max_retries": ((int,), lambda n: n >= -1, "a whole number: -1 (no limit), 0 (never) or more"),
-    "last_event_id": ((str,), lambda text: not set(text) & set("\r\n\0"), "a string of one line"),
-    "method": _TEXT,
-    "until": (
-        (object,),
-        _HOOK[1],
-        'a plain function of an event, such as lambda event: event.data == "[DONE]"',
-    ),
-    "reconnect": ((bool, type(None)), lambda wish: True, "True, False, or None for GET alone"),
-    "follow_redirects": ((bool,), lambda wish: True, "True or False"),
+    "max_retry_interval": _MS,
+    "max_retries": (int, lambda n: n >= -1, "a whole number: -1 (no limit), 0 (never) or more"),
+    "last_event_id": (str, lambda text: not set(text) & set("\r\n\0"), "a string of one line"),
+    "method": (str, None, "a string or None"),
+    "until": (*_HOOK[:2], 'a plain function, such as lambda event: event.data == "[DONE]"'),
+    "reconnect": (bool, None, "True, False, or None for GET alone"),
+    "follow_redirects": (bool, None, "True or False"),
     "retry_on_status": (
-        (Collection,),
+        Collection,
         lambda statuses: all(isinstance(status, int) for status in statuses),
         "a collection of numbers, such as TRANSIENT_STATUSES",
     ),
-    "backoff": (_NUMBER, lambda n: n >= 1, "a factor: 1.0 (constant waits) or more"),
-    "max_retry_interval": _MS,
-    "max_event_size": (
-        _NUMBER_OR_NONE,
-        lambda n: n is None or 0 < n < 2**63,
-        "bytes above 0, or None",
-    ),
-    "content_type": (_TEXT[0], lambda text: text != "", "a media type, or None for any"),
+    "backoff": ((int, float), lambda n: n >= 1, "a factor: 1.0 (constant waits) or more"),
+    "max_event_size": ((int, float), lambda n: 0 < n < 2**63, "bytes above 0, or None"),
+    "content_type": (str, len, "a media type, or None for any"),
     "on_open": _HOOK,
     "on_error": _HOOK,
     "on_comment": _HOOK,
-}  # an option, the classes of its values, a test of the value, and what both want in words
+}
 
 
 def _check_option(name: str, value: Any) -> None:
-    classes, test, wanted = _CHECKS[name]
-    good = isinstance(value, classes) and (value.__class__ is not bool or bool in classes)
-    if not (good and test(value)):
-        error = ValueError if good and classes != (object,) else TypeError
+    kind, test, wanted = _CHECKS[name]
+    if value is None and "None" in wanted:
+        return
+    good = isinstance(value, kind) and (value.__class__ is not bool or kind is bool)
+    if not (good and (test is None or test(value))):
+        error = ValueError if good and kind is not object else TypeError
         shown = type(value).__name__ if name == "url" else _shown(repr(value), 60)
         raise error(f"{name} is {wanted}, not {shown}")
 
 
-_FOREIGN_OPTIONS = {
-    name: hint
-    for names, hint in (
-        ("auth token api_key", 'headers={"Authorization": ...}, or user:password@ in the URL'),
-        ("cookies cookie", 'headers={"Cookie": ...}'),
-        ("user_agent", 'headers={"User-Agent": ...}'),
-        ("data form", "json=, or content= with a body that is encoded already "
-         "(urllib.parse.urlencode)"),
-        ("files", "content= with a body that is encoded already"),
-        ("body", "content="),
-        ("option", "method="),
-        ("cert key", "verify= with an ssl.SSLContext that has load_cert_chain()"),
-        ("ssl ssl_context", "verify= with an ssl.SSLContext"),
-        ("verify_ssl insecure cafile", "verify="),
-        ("proxies", "proxy="),
-        ("allow_redirects", "follow_redirects="),
-        ("session client http_client pool", "transport="),
-        ("event_source response", "EventSource.from_response(response)"),
-        ("connect_timeout", "timeout="),
-        ("read_timeout resp_read_timeout sse_read_timeout", "idle_timeout="),
-        ("timeout_total", "timeout= for the head, idle_timeout= for silence; none is for all"),
-        ("retries max_connect_retry max_attempts max_reconnects", "max_retries="),
-        ("retry retry_delay reconnect_delay reconnection_time initial_retry_delay",
-         "retry_interval= in ms"),
-        ("backoff_factor retry_delay_strategy", "backoff="),
-        ("max_delay", "max_retry_interval= in ms"),
-        ("valid_http_codes raise_for_status error_strategy", "retry_on_status="),
-        ("last_id latest_event_id lastEventId", "last_event_id="),
-        ("exit_events", "until="),
-        ("on_message on_event", "a loop, for event in connect(url)"),
-        ("on_connect", "on_open="),
-        ("on_close on_disconnect", "on_error="),
-        ("logger", 'logging.getLogger("sse")'),
-        ("stream", "leave it out, for the answer is always streamed"),
-        ("encoding char_enc", "leave it out, for an event stream is always UTF-8"),
-        ("chunk_size", "leave it out, for pieces are taken as they arrive"),
-    )
-    for name in names.split()
-}  # fmt: skip
+_FOREIGN_OPTIONS = {  # what other libraries have, and what to write here
+    "auth token api_key": 'headers={"Authorization": ...}, or user:password@ in the URL',
+    "cookies cookie": 'headers={"Cookie": ...}',
+    "user_agent": 'headers={"User-Agent": ...}',
+    "data form files": "json=, or content= with an encoded body (urllib.parse.urlencode)",
+    "body": "content=",
+    "option": "method=",
+    "cert key": "verify= with an ssl.SSLContext that has load_cert_chain()",
+    "ssl ssl_context verify_ssl insecure cafile": "verify=",
+    "proxies": "proxy=",
+    "allow_redirects": "follow_redirects=",
+    "session client http_client pool": "transport=",
+    "event_source response": "EventSource.from_response(response)",
+    "connect_timeout": "timeout=",
+    "read_timeout resp_read_timeout sse_read_timeout": "idle_timeout=",
+    "timeout_total": "timeout= for the head, idle_timeout= for silence; none is for all",
+    "retries max_connect_retry max_attempts max_reconnects": "max_retries=",
+    "retry retry_delay initial_retry_delay": "retry_interval= in ms",
+    "reconnect_delay reconnection_time": "retry_interval= in ms",
+    "backoff_factor retry_delay_strategy": "backoff=",
+    "max_delay": "max_retry_interval= in ms",
+    "valid_http_codes raise_for_status error_strategy": "retry_on_status=",
+    "last_id latest_event_id lastEventId": "last_event_id=",
+    "exit_events": "until=",
+    "on_message on_event": "a loop, for event in connect(url)",
+    "on_connect": "on_open=",
+    "on_close on_disconnect": "on_error=",
+    "logger": 'logging.getLogger("sse")',
+    "stream chunk_size": "leave it out, for pieces are taken as they arrive",
+    "encoding char_enc": "leave it out, for an event stream is always UTF-8",
+}
 
 
 class _Options:
@@ -2376,11 +2349,10 @@ class _Client(Generic[_Made, _Transport]):
                 from difflib import get_close_matches
 
                 name = min(unknown)
-                hint = _FOREIGN_OPTIONS.get(name) or ", ".join(
-                    f"{known}=" for known in get_close_matches(name, cls._defaults, 1, 0.8)
-                )
-                text = f"there is no option {name!r}" + (f"; instead: {hint}" if hint else "")
-                raise TypeError(text)
+                hints = [hint for names, hint in _FOREIGN_OPTIONS.items() if name in names.split()]
+                hints += [f"{near}=" for near in get_close_matches(name, cls._defaults, 1, 0.8)]
+                instead = "".join(f"; instead: {hint}" for hint in hints[:1])
+                raise TypeError(f"there is no option {name!r}{instead}")
             if len(arguments) > 1 and cls.__init__ is _Client.__init__:
                 raise TypeError('only the URL goes without a name: connect(url, method="POST")')
             return super().__new__(cls)
