@@ -1805,21 +1805,19 @@ def _media_type(values: list[str]) -> str:
 
 def _retry_after(headers: Any) -> float:
     """Seconds to wait, at most 1 h (RFC 9110, 10.2.3: a number, or a date by its own clock)."""
-    value = next(iter(_header(headers, "retry-after")), "")
-    whole, _, part = value.partition(".")  # a fraction, which some servers send, is rounded up
-    if value.isascii() and whole.isdigit() and (part == "" or part.isdigit()):
-        seconds = float(whole.lstrip("0")[:9] or 0) + (part.strip("0") != "")
-        return min(seconds, _LONGEST_RETRY_AFTER)
-    if not value:
-        return 0.0
-    then, now = _date(value), _date(next(iter(_header(headers, "date")), ""))
-    if then is None:
-        return 0.0
-    return min(max(0.0, then - (time.time() if now is None else now)), _LONGEST_RETRY_AFTER)
+    value, clock = (next(iter(_header(headers, name)), "") for name in ("retry-after", "date"))
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", value):  # some servers send a fraction
+        seconds = float(value)
+    else:
+        then, now = _date(value), _date(clock)
+        seconds = 0.0 if then is None else then - (time.time() if now is None else now)
+    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)
 
 
 def _date(value: str) -> float | None:
     """Seconds since the epoch of a date in a header."""
+    if not value:
+        return None
     try:
         from datetime import timezone
         from email.utils import parsedate_to_datetime
