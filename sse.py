@@ -2942,17 +2942,13 @@ stands for a stream on standard input. These options are curl's, so that its com
   -o, --output FILE             print to a file
   -i, --include                 print the heads of answers, too
   -v, --verbose                 show requests and answers on stderr, without what may be secret
-  -N, --no-buffer               accepted without effect, like the following
-  -s, --silent
-  -S, --show-error
-  -L, --location
-  -f, --fail
-      --fail-with-body
-      --no-progress-meter
-      --compressed
-      --http1.1
 
-And these are not:
+These, too, are taken, without effect:
+
+      -N, --no-buffer  -s, --silent  -S, --show-error  -L, --location  -f, --fail
+      --fail-with-body  --no-progress-meter  --compressed  --http1.1
+
+And these are not curl's:
 
       --last-event-id ID        resume after this event
       --max-retries N           reconnections in a row after a stream was open (-1: no limit)
@@ -3047,7 +3043,7 @@ def _arguments(argv: list[str]) -> _Arguments:
 
     As curl reads them: short ones may be written together, and a value may begin with a dash.
     """
-    options = re.findall(r"^  (?:-(\w), |    )--([\w.-]+)(?: ([A-Z:]+))?", _HELP, re.MULTILINE)
+    options = re.findall(r"  (?:-(\w), )?--([\w.-]+)(?: ([A-Z:]+))?", _HELP)
     names = {short: name for short, name, _ in options}
     valued = {name: value != "" for _, name, value in options}
     found, waiting = [], argv[::-1]
@@ -3212,7 +3208,7 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
     """
     import logging
 
-    httpclient, options, opened = _httpclient(), dict(arguments), False
+    httpclient, options = _httpclient(), dict(arguments)
     url, body = options["url"], _body(arguments)
     if not re.match("[A-Za-z][A-Za-z0-9+.-]*://", url):
         url = "http://" + url
@@ -3256,26 +3252,23 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
         response.iter_bytes = lambda: printer.before_each(pieces())
         return response
 
-    def on_open(response: object) -> None:
-        nonlocal opened
-        opened = True
-        logger.setLevel(logging.NOTSET)
-
-    def on_error(error: BaseException | None, delay: float | None) -> None:
-        if delay is not None and error is not None and not opened:
+    def on_error(error: Any, delay: float | None) -> None:
+        if delay is not None and client.response is None:
             raise error  # what has never worked is told at once: the URL may be wrong
 
     level = logging.INFO if "verbose" in options else logging.WARNING
     logging.basicConfig(format="sse: %(message)s", level=level)
     logger = logging.getLogger("sse")
     logger.setLevel(logging.CRITICAL)  # what `on_error` raises is told once
-    return SSEClient(
+    client = SSEClient(
         url, method=options.get("request") or ("GET" if body is None else "POST"), content=body,
         transport=transport, timeout=_seconds(options, "connect-timeout", "30"),
         idle_timeout=idle_timeout, last_event_id=options.get("last-event-id", resume),
         reconnect=False if "no-reconnect" in options else None, max_retries=int(retries),
-        retry_on_status=TRANSIENT_STATUSES, on_open=on_open, on_error=on_error,
+        retry_on_status=TRANSIENT_STATUSES, on_error=on_error,
+        on_open=lambda response: logger.setLevel(logging.NOTSET),
     )  # fmt: skip
+    return client
 
 
 def _shows(form: str) -> Callable[[SSEEvent], str]:
