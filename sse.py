@@ -1179,56 +1179,46 @@ def _pieces(response: Any) -> Iterator[bytes]:
         return filter(None, kept)
     raw = getattr(response, "raw", response)
     if hasattr(raw, "read_chunked"):
-        read = _urllib3_reader(raw)
-    elif hasattr(raw, "read1"):
+        # Before urllib3 2.1 there is no read1().
+        read = _read_urllib3 if hasattr(raw, "read1") else _read_old_urllib3
+        return iter(partial(read, raw), b"")
+    if hasattr(raw, "read1"):
         codings = _header(raw.headers, "content-encoding") if hasattr(raw, "headers") else []
-        read = _decoded(_framed(raw), codings)
-    else:
-        raise _no_answer(response, "of a library that blocks")
-    return iter(read, b"")
+        return iter(_decoded(partial(_read_framed, raw), codings), b"")
+    raise _no_answer(response, "of a library that blocks")
 
 
-def _urllib3_reader(raw: Any) -> Callable[[], bytes]:
-    """What reads the next piece of a body that urllib3 decodes; `b""` at the end."""
-    if not hasattr(raw, "read1"):  # urllib3 before 2.1: its parts, put together as read1() does it
-        framed = _framed(raw._fp)
-        raw._init_decoder()
-
-        def read_parts() -> bytes:
-            while True:
-                piece = framed()
-                data: bytes = raw._decode(piece, True, not piece)
-                if not piece:
-                    raw.release_conn()
-                if data or not piece:
-                    return data
-
-        return read_parts
-
-    def read() -> bytes:
-        while True:
-            ended = raw.closed  # else `b""` only says that the decoder holds everything back
-            data: bytes = raw.read1(_PIECE, decode_content=True)
-            if data or ended:
-                return data
-
-    return read
+def _read_urllib3(raw: Any) -> bytes:
+    """The next piece of a body that urllib3 decodes; `b""` at the end."""
+    while True:
+        ended = raw.closed  # else `b""` only says that the decoder holds everything back
+        data: bytes = raw.read1(_PIECE, decode_content=True)
+        if data or ended:
+            return data
 
 
-def _framed(response: Any) -> Callable[[], bytes]:
-    """What reads the next piece of a body without its framing, from http.client."""
+def _read_old_urllib3(raw: Any) -> bytes:
+    """The same by the parts of urllib3, put together as its read1() does it later."""
+    raw._init_decoder()  # which it does once
+    while True:
+        piece = _read_framed(raw._fp)
+        data: bytes = raw._decode(piece, True, not piece)
+        if not piece:
+            raw.release_conn()
+        if data or not piece:
+            return data
 
-    def read() -> bytes:
-        data: bytes = response.read1(_PIECE)
-        if not data and getattr(response, "length", None):  # which http.client does not tell
-            raise ConnectionError(f"the body was cut short, {response.length} bytes are missing")
-        return data
 
-    return read
+def _read_framed(response: Any) -> bytes:
+    """The next piece of a body without its framing, from http.client."""
+    data: bytes = response.read1(_PIECE)
+    if not data and getattr(response, "length", None):  # which http.client does not tell
+        raise ConnectionError(f"the body was cut short, {response.length} bytes are missing")
+    return data
 
 
 def _decoded(framed: Callable[[], bytes], codings: list[str]) -> Callable[[], bytes]:
-    """The same for a body in a coding: gzip and deflate; any unknown word means identity."""
+    """What reads a body in a coding, gzip or deflate; any unknown word means identity."""
     words = [word.strip(" \t").lower() for word in ",".join(codings).split(",")]
     known = "gzip x-gzip deflate br zstd compress x-compress dcb dcz".split()
     coding = ", ".join([word for word in words if word in known])
@@ -1263,18 +1253,18 @@ def _decoded(framed: Callable[[], bytes], codings: list[str]) -> Callable[[], by
 
 
 class _AsyncReads:
-    """The pieces that a coroutine function reads, to the first that is empty."""
+    """The pieces that a coroutine function reads from `source`, to the first that is empty."""
 
-    __slots__ = ("_read",)
+    __slots__ = ("_read", "_source")
 
-    def __init__(self, read: Callable[[], Any]) -> None:
-        self._read = read
+    def __init__(self, read: Callable[[Any], Any], source: Any) -> None:
+        self._read, self._source = read, source
 
     def __aiter__(self) -> _AsyncReads:
         return self
 
     async def __anext__(self) -> bytes:
-        data: bytes = await self._read()
+        data: bytes = await self._read(self._source)
         if not data:
             raise StopAsyncIteration
         return data
@@ -1289,48 +1279,39 @@ def _apieces(response: Any) -> AsyncIterator[bytes]:
     if blocks or hasattr(response, "iter_bytes"):
         raise TypeError("an answer of a client that blocks is for EventSource")
     if kept := _body_read_before(response):
-        return _AsyncReads(_kept_reader(kept))
+        return _AsyncReads(_read_kept, kept)
     raw = getattr(response, "raw", None)
     if hasattr(raw, "read_chunked") and not _is_blocking_callable(getattr(raw, "read1", None)):
         # niquests; asked first, for its `content` is a coroutine
-        return _AsyncReads(_niquests_reader(raw))
+        return _AsyncReads(_read_niquests, raw)
     content = getattr(response, "content", None)
     if hasattr(content, "readany"):
-        return _AsyncReads(_aiohttp_reader(content))
+        return _AsyncReads(_read_aiohttp, content)
     raise _no_answer(response, "of a library that is awaited")
 
 
-def _kept_reader(kept: list[bytes]) -> Callable[[], Any]:
-    async def read() -> bytes:
-        return kept.pop() if kept else b""
-
-    return read
+async def _read_kept(kept: list[bytes]) -> bytes:
+    return kept.pop() if kept else b""
 
 
-def _niquests_reader(raw: Any) -> Callable[[], Any]:
-    async def read() -> bytes:
-        while True:
-            ended = raw.closed  # as in `_urllib3_reader`
-            data: bytes = await raw.read1(_PIECE, decode_content=True)
-            if data or ended:
-                return data
-
-    return read
+async def _read_niquests(raw: Any) -> bytes:
+    while True:
+        ended = raw.closed  # as in `_read_urllib3`
+        data: bytes = await raw.read1(_PIECE, decode_content=True)
+        if data or ended:
+            return data
 
 
-def _aiohttp_reader(content: Any) -> Callable[[], Any]:
-    async def read() -> bytes:
-        try:
-            data: bytes = await content.readany()
-        except Exception:  # it does not give out what arrived before the connection was lost
-            data = b"".join(content._buffer)[content._buffer_offset :]
-            content._buffer.clear()
-            content._buffer_offset = 0
-            if not data:
-                raise
-        return data
-
-    return read
+async def _read_aiohttp(content: Any) -> bytes:
+    try:
+        data: bytes = await content.readany()
+    except Exception:  # it does not give out what arrived before the connection was lost
+        data = b"".join(content._buffer)[content._buffer_offset :]
+        content._buffer.clear()
+        content._buffer_offset = 0
+        if not data:
+            raise
+    return data
 
 
 def _socket_of(response: Any) -> Any:
@@ -1779,8 +1760,6 @@ def _cause(error: BaseException | None) -> str:
 
 def _header(headers: Any, name: str) -> list[str]:
     """The values of a header in any library's response; not all of their mappings ignore case."""
-    if hasattr(type(headers), "get_list"):  # httpclient's and httpx's
-        return headers.get_list(name)  # type: ignore[no-any-return]
     return [value for key, value in headers.items() if key.lower() == name]
 
 

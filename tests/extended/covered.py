@@ -39,7 +39,7 @@ UVLOOP = "on uvloop: SSE_TEST_LOOP=uvloop runs the plain suite on it"
 NEWER = "in other versions of Python or of a library"
 APART = "niquests, which lives in an environment of its own"
 REASONS = [
-    ("_niquests_reader", APART),
+    ("_read_niquests", APART),
     ("await raw.read1", APART),
     ("is_closed", "an answer that its pool has taken back"),
     ("for byte in self._since[-1]", "a piece that breaks as a whole breaks byte by byte, too"),
@@ -69,8 +69,9 @@ REASONS = [
     ("_is_gil_enabled", "free-threaded Python"),
     ("if _from_handler", HANDLER),
     ("asyncio.TimeoutError", "a refusal whose body breaks in a way that is no drop"),
-    ("read_parts", NEWER),
-    ("framed", NEWER),
+    ("_read_old_urllib3", NEWER),
+    ("_read_framed", NEWER),
+    ("raw._init_decoder", NEWER),
     ("raw._decode", NEWER),
     ("release_conn", NEWER),
     ("if data or not piece", NEWER),
