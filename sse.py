@@ -1551,22 +1551,17 @@ class _Options:
         self, last_event_id: str, headers: Any, params: Any
     ) -> tuple[str, str, list[tuple[str, str]], Any]:
         """Method, URL, header lines and body of an attempt, with what its callables have made."""
-        merged = [("Accept", _EVENT_STREAM), ("Cache-Control", "no-cache")]
-        merged.append(("Accept-Encoding", "identity"))
+        ours = {"Accept": _EVENT_STREAM, "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
         if self.json is not None:
-            merged.append(("Content-Type", "application/json"))
-        if headers is not None:
-            lines = _pairs("headers", headers)
-            given = {str(name).lower() for name, _ in lines}
-            merged = [line for line in merged if line[0].lower() not in given] + lines
-        if last_event_id:
-            why = _unsendable(last_event_id)
-            if why:
-                _log("warning", "the last event ID %s and is not sent", why)
-            else:
-                merged = [line for line in merged if line[0].lower() != "last-event-id"]
-                utf8 = last_event_id.encode().decode("latin-1")
-                merged.append(("Last-Event-ID", utf8))
+            ours["Content-Type"] = "application/json"
+        lines = [] if headers is None else _pairs("headers", headers)
+        if why := _unsendable(last_event_id):
+            _log("warning", "the last event ID %s and is not sent", why)
+        elif last_event_id:
+            lines = [line for line in lines if str(line[0]).lower() != "last-event-id"]
+            lines.append(("Last-Event-ID", last_event_id.encode().decode("latin-1")))  # as UTF-8
+        given = {str(name).lower() for name, _ in lines}
+        merged = [line for line in ours.items() if line[0].lower() not in given] + lines
         url = self.url
         if params:
             from urllib.parse import urlencode
