@@ -1547,10 +1547,10 @@ class _Options:
         self.url: Any = self.url.strip(" ")
         self.whole_url = _whole(self.url, self.transport)  # for messages
 
-    def request(
-        self, last_event_id: str, headers: Any, params: Any
-    ) -> tuple[str, str, list[tuple[str, str]], Any]:
-        """Method, URL, header lines and body of an attempt, with what its callables have made."""
+    def request(self, last_event_id: str, headers: Any, params: Any) -> Any:
+        """What a link opens, with what the callables have made for the attempt: a checked
+        `httpclient.Request`, or a call of the transport.
+        """
         ours = {"Accept": _EVENT_STREAM, "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
         if self.json is not None:
             ours["Content-Type"] = "application/json"
@@ -1573,7 +1573,11 @@ class _Options:
             query = urlencode(pairs, errors="surrogatepass")
             url, hash, fragment = url.partition("#")
             url += (("&" if "?" in url else "?") + query if query else "") + hash + fragment
-        return self.method, url, merged, self.content
+        if self.transport is None:
+            return _httpclient().Request(self.method, url, merged, self.content)
+        names = {name.lower() for name, _ in merged}
+        sent = dict(merged) if len(names) == len(merged) else merged
+        return partial(self.transport, self.method, url, headers=sent, content=self.content)
 
 
 def _pairs(name: str, option: Any) -> list[tuple[str, Any]]:
@@ -2295,7 +2299,7 @@ class _Client(Generic[_Made, _Transport]):
                     raise
         # What is wrong with the request is told at once; it is kept for the first attempt.
         fixed = [None if callable(it) else it for it in (options.headers, options.params)]
-        self._request = self._send(options.request(last_event_id, *fixed))
+        self._request = options.request(last_event_id, *fixed)
         self._reconnection = _Reconnection(options)
         self._delivered = 0  # events
         self._failure: Exception | None = None  # to raise when the connection is given back
@@ -2334,9 +2338,8 @@ class _Client(Generic[_Made, _Transport]):
         def __enter__(self, *exception: object) -> None:
             # `with` in the world of `async with`, or the reverse; each class has its own two.
             if self._asynchronous:
-                raise TypeError("async_connect() is for `async with` and `async for`; without "
-                                "asyncio it is connect()")  # fmt: skip
-            raise TypeError("connect() is for `with` and `for`; in asyncio it is async_connect()")
+                raise TypeError("async_connect() is for `async with`; outside asyncio: connect()")
+            raise TypeError("connect() is for `with`; in asyncio: async_connect()")
 
         __exit__ = __aenter__ = __aexit__ = __enter__
 
@@ -2398,15 +2401,6 @@ class _Client(Generic[_Made, _Transport]):
             waker()
         if attempt is not None:
             attempt.link.interrupt()
-
-    def _send(self, request: tuple[str, str, list[tuple[str, str]], Any]) -> Any:
-        """What a link opens: a checked `httpclient.Request`, or a call of the transport."""
-        method, url, headers, content = request
-        if self._options.transport is None:
-            return _httpclient().Request(method, url, headers, content)
-        names = {name.lower() for name, _ in headers}
-        lines = dict(headers) if len(names) == len(headers) else headers
-        return partial(self._options.transport, method, url, headers=lines, content=content)
 
     def _new_link(self) -> Any:
         options = self._options
@@ -2572,7 +2566,7 @@ class _Client(Generic[_Made, _Transport]):
         request, self._request = self._request, None
         if request is None or made or self.last_event_id != options.last_event_id:
             headers, params = await self._made(options.headers), await self._made(options.params)
-            request = self._send(options.request(self.last_event_id, headers, params))
+            request = options.request(self.last_event_id, headers, params)
         if made and timeout is not None:
             timeout = max(0.001, timeout - (time.monotonic() - begun))
         if self._closed or self._restart:
