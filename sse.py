@@ -1910,7 +1910,7 @@ def _as_bytes(piece: Any) -> bytes:
 class _Foreign(_ForeignLink):
     """Over one that blocks, interruptible from any thread, as `httpclient`'s own: who is inside a
     call closes on the way out, for the libraries' `close()` waits for a read that blocks. Until
-    there is a response nothing can be interrupted, then `open` closes it.
+    there is a response nothing can be interrupted; `release` closes it then.
     """
 
     whole = False  # what a signal's handler raises leaves the libraries' readers broken
@@ -1927,11 +1927,7 @@ class _Foreign(_ForeignLink):
         self._opened.extend(starmap(partial(request, timeout=timeout), [()]))
         response = self._opened[0]
         if hasattr(response, "__await__"):
-            self._close()  # a coroutine that nobody awaits warns
             raise TypeError("an asynchronous transport is for async_connect")
-        if self.closed:
-            self._close()
-            raise ConnectionAbortedError
         _limit_reads(response, self._idle)
         self._pieces = _pieces(response)
         return response
