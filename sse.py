@@ -1255,8 +1255,6 @@ def _decoded(framed: Callable[[], bytes], codings: list[str]) -> Callable[[], by
 class _AsyncReads:
     """The pieces that a coroutine function reads from `source`, to the first that is empty."""
 
-    __slots__ = ("_read", "_source")
-
     def __init__(self, read: Callable[[Any], Any], source: Any) -> None:
         self._read, self._source = read, source
 
@@ -1844,11 +1842,8 @@ def _httpclient() -> Any:
         if error.name not in ("httpclient", __package__):
             raise
         folder = os.path.dirname(os.path.abspath(__file__))
-        if os.path.exists(os.path.join(folder, "httpclient.py")):
-            why = f"it is in {folder}, which is not on sys.path (python -P or -I?)"
-        else:
-            why = f"it is not in {folder}"
-        text = f"the clients need httpclient.py beside sse.py, or a function as transport=; {why}"
+        where = f"it was looked for in {folder} (where python -P and -I do not look)"
+        text = f"the clients need httpclient.py beside sse.py, or a function as transport=; {where}"
         raise ImportError(text, name="httpclient") from None
     return httpclient
 
@@ -1968,8 +1963,9 @@ class _Foreign(_ForeignLink):
         for response in self._opened:
             try:
                 response.close()
-            except Exception as error:
-                _log_failed_close(error)
+            except Exception as error:  # to raise it would hide what else there is to say
+                if _from_handler(error) is not None:
+                    raise
         self._opened = []
 
     async def release(self) -> None:
@@ -2087,8 +2083,9 @@ class _AsyncForeign(_ForeignLink):
         for closable in (self._pieces, self._response):
             try:
                 await _aclose(closable)
-            except Exception as error:
-                _log_failed_close(error)
+            except Exception as error:  # to raise it would hide what else there is to say
+                if _from_handler(error) is not None:
+                    raise
 
 
 async def _aclose(closable: Any) -> bool:
@@ -2098,13 +2095,6 @@ async def _aclose(closable: Any) -> bool:
     if hasattr(done, "__await__"):
         await done
     return close is not None
-
-
-def _log_failed_close(error: Exception) -> None:
-    """It helps nobody to raise it, and would hide what else there is to say."""
-    if _from_handler(error) is not None:
-        raise error
-    _log("debug", "closing failed: %s", _cause(error))
 
 
 async def _finished(task: Any, seconds: float) -> None:
@@ -2838,13 +2828,11 @@ class AsyncSSEClient(
     async def _wait(self, seconds: float) -> None:
         import asyncio
 
-        event = asyncio.Event()
-        self._waker = event.set
-        timer = asyncio.get_running_loop().call_later(seconds, event.set)
+        gate = asyncio.get_running_loop().create_future()
+        self._waker = gate.cancel
         try:
-            await event.wait()
+            await asyncio.wait({gate}, timeout=seconds)
         finally:
-            timer.cancel()
             self._waker = None
 
     async def _awaited(self, option: Any) -> Any:
