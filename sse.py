@@ -303,8 +303,8 @@ def _whole(url: str, client: Any) -> str:
 
 
 def _carried(value: Any) -> Any:
-    """Headers or an error of another library, for pickle: if that could not bring them back, as
-    with what holds a lock, a copy of the headers, or the words of the error.
+    """What an error holds, for pickle: if that could not bring it back, as with what holds a lock,
+    a copy of another library's headers, or the words of its error.
     """
     import pickle
 
@@ -320,6 +320,10 @@ class SSEError(Exception):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {name: _carried(value) for name, value in self.__dict__.items()}
+        return type(self), tuple(map(_carried, self.args)), state
 
 
 class SSEConnectionError(SSEError, ConnectionError):
@@ -342,10 +346,6 @@ class SSEConnectionError(SSEError, ConnectionError):
         self.args = _safe(url), retries, last_error  # OSError would read an errno
         self.url, self.retries, self.last_error = url, retries, last_error
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        state = {**self.__dict__, "last_error": _carried(self.last_error)}
-        return type(self), (self.url, self.retries, state["last_error"]), state
-
     def __str__(self) -> str:
         cause = _cause(self.last_error) + (" inside an event" if self.unfinished else "")
         cause += ", and `until` had accepted no event" if self._missed else ""
@@ -363,10 +363,6 @@ class _AnswerError(SSEError):
     ) -> None:
         super().__init__(what, _safe(url))
         self.url, self.reason, self.headers, self.body = url, reason, headers, body
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        state = {**self.__dict__, "headers": _carried(self.headers)}
-        return type(self), (self.args[0], self.url), state
 
     def _where(self) -> str:
         return f"{self.args[1]}: " if self.url else ""  # http.client does not tell it
@@ -2042,15 +2038,14 @@ class _AsyncForeign(_ForeignLink):
             raise ConnectionAbortedError
         return task.result()
 
-    def stop(self) -> None:
-        self.interrupt()
-
     def interrupt(self) -> None:
         if self.closed:  # a second cancel breaks what the libraries do because of the first
             return
         self.closed, step = True, self._step
         if step is not None and not self._is_left():
             step.cancel()
+
+    stop = interrupt
 
     def _is_left(self) -> bool:
         """Is the loop of the connection closed, or another process's, which shares its selector?"""
@@ -2914,9 +2909,6 @@ Exit status: 0 at the end of the stream, or when nobody reads the output; 1 for 
 wrong usage, before anything is sent; 130 for Ctrl-C.
 """
 _Arguments = list[tuple[str, str]]  # the options in their order: long name and value
-_PUBLIC = {  # those whose values are no secrets
-    "accept", "accept-encoding", "cache-control", "content-type", "last-event-id", "user-agent",
-}  # fmt: skip
 
 
 def _require(condition: object, text: str, kind: type[Exception] = ValueError) -> None:
@@ -3146,8 +3138,9 @@ def _verify(options: dict[str, str]) -> Any:
 def _show_head(mark: str, first: str, lines: Iterable[tuple[str, str]]) -> None:
     """For -v: of a request, values that cannot be secret; of an answer, all but cookies."""
     _say(f"{mark} {first}")
+    harmless = _httpclient()._HARMLESS
     for name, value in lines:
-        shown = name.lower() in _PUBLIC if mark == ">" else "cookie" not in name.lower()
+        shown = name.lower() in harmless if mark == ">" else "cookie" not in name.lower()
         _say(f"{mark} {name}: {value if shown else '(not shown)'}")
     _say(mark)
 
