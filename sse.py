@@ -1857,9 +1857,6 @@ def _run(rule: Any) -> Any:
 class _Ours(OSError):
     """An attempt's failure of our own making."""
 
-    def __str__(self) -> str:
-        return str(self.args[0])
-
 
 class _Silence(_Ours, TimeoutError):
     """A time limit of ours over what others do."""
