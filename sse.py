@@ -303,9 +303,7 @@ def _whole(url: str, client: Any) -> str:
 
 
 def _carried(value: Any) -> Any:
-    """What an error holds, for pickle: if that could not bring it back, as with what holds a lock,
-    a copy of another library's headers, or the words of its error.
-    """
+    """What an error holds; of what pickle cannot bring back, such as locks, a copy or the words."""
     import pickle
 
     try:
@@ -1116,9 +1114,7 @@ def _no_answer(thing: Any, kind: str = "of one of these") -> TypeError:
 
 
 def _facts(response: Any) -> SimpleNamespace:
-    """What an answer of any library says before its body, in the words of most of them; the
-    headers have `items()`. `TypeError` if it is no answer.
-    """
+    """What an answer of any library says before its body. Raises `TypeError` if it is none."""
     status = getattr(response, "status_code", None) or getattr(response, "status", None)
     if not isinstance(status, int):
         raise _no_answer(response)
@@ -1434,6 +1430,7 @@ _CHECKS: dict[str, tuple[Any, Callable[[Any], object] | None, str]] = {
     "max_retries": (int, lambda n: n >= -1, "a whole number: -1 (no limit), 0 (never) or more"),
     "last_event_id": (str, lambda text: not set(text) & set("\r\n\0"), "a string of one line"),
     "method": (str, None, "a string or None"),
+    "content": ((bytes, bytearray, memoryview, str), None, "bytes or str, or json= in its place"),
     "until": (*_HOOK[:2], 'a plain function, such as lambda event: event.data == "[DONE]"'),
     "reconnect": (bool, None, "True, False, or None for GET alone"),
     "follow_redirects": (bool, None, "True or False"),
@@ -1458,7 +1455,8 @@ def _check_option(name: str, value: Any) -> None:
     good = isinstance(value, kind) and (value.__class__ is not bool or kind is bool)
     if not (good and (test is None or test(value))):
         error = ValueError if good and kind is not object else TypeError
-        shown = type(value).__name__ if name == "url" else _shown(repr(value), 60)
+        secret = name in ("url", "content")  # or it may be
+        shown = type(value).__name__ if secret else _shown(repr(value), 60)
         raise error(f"{name} is {wanted}, not {shown}")
 
 
@@ -1531,8 +1529,6 @@ class _Options:
                 raise ValueError(why)  # an error of encode() would hold all of it
             content = content.encode()
         elif content is not None:
-            if not isinstance(content, (bytes, bytearray, memoryview)):
-                raise TypeError(f"content is bytes or str, not {type(content).__name__}; or json=")
             content = bytes(content)
         method = ("GET" if content is None else "POST") if self.method is None else self.method
         self.content: Any = content
@@ -1542,9 +1538,7 @@ class _Options:
         self.whole_url = _whole(self.url, self.transport)  # for messages
 
     def request(self, last_event_id: str, headers: Any, params: Any) -> Any:
-        """What a link opens, with what the callables have made for the attempt: a checked
-        `httpclient.Request`, or a call of the transport.
-        """
+        """What a link opens: a checked `httpclient.Request`, or a call of the transport."""
         ours = {"Accept": _EVENT_STREAM, "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
         if self.json is not None:
             ours["Content-Type"] = "application/json"
@@ -1710,9 +1704,7 @@ def _from_handler(error: BaseException) -> BaseException | None:
 
 
 def _theirs(error: BaseException | None) -> BaseException | None:
-    """What the caller did, if `error` is that or came of it (he interrupts, cancels, exits, or a
-    handler of his raises); `None` if it tells of something else.
-    """
+    """What the caller did, if `error` came of it: he interrupts, cancels, or a handler raises."""
     return _from_handler(error) if isinstance(error, Exception) else error
 
 
@@ -1732,9 +1724,7 @@ def _was_given(frame: Any, value: object) -> bool:
 
 
 def _cause(error: BaseException | None) -> str:
-    """Why, for a message: in the system's words if there are some, for a library's may hold a
-    URL with secrets; they are shown if they cannot.
-    """
+    """Why, for a message: in the system's words if possible, for a library's may hold secrets."""
     if error is None:
         return "the server ended the stream"
     if isinstance(error, SSEHTTPError):
@@ -1760,9 +1750,7 @@ _TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
 
 
 def _media_type(values: list[str]) -> str:
-    """The essence of the last valid media type (Fetch, "extract a MIME type"): two tokens (RFC
-    9110, 5.6.2) and a slash.
-    """
+    """The essence of the last valid media type (Fetch, "extract a MIME type"; RFC 9110, 5.6.2)."""
     found, joined = "", ",".join(values)
     items = joined.split(",")
     if '"' in joined:  # which may quote a comma
@@ -2267,8 +2255,7 @@ class _Client(Generic[_Made, _Transport]):
         if transport is None:
             _httpclient().check(verify, proxy, uds)
         elif not (verify is True and proxy is None and uds is None and follow_redirects is True):
-            what = "verify, proxy, uds and follow_redirects"
-            raise TypeError(f"with transport= set {what} on that client instead")
+            raise TypeError("with transport= set verify, proxy, uds, follow_redirects there")
         else:
             try:
                 options.transport = _httpclient().transport_of(transport, self._asynchronous)
@@ -2677,9 +2664,7 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
         return _run(self._advance(opening))  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """End the iteration and the connection at once, from any thread; what was not handed over
-        is discarded.
-        """
+        """End iteration and connection at once, from any thread; discard what is undelivered."""
         self._end()
 
     async def _wait(self, seconds: float) -> None:
@@ -2805,9 +2790,7 @@ class AsyncSSEClient(
             self._busy = False
 
     async def close(self) -> None:
-        """End the iteration and the connection at once, from any task; what was not handed over is
-        discarded.
-        """
+        """End iteration and connection at once, from any task; discard what is undelivered."""
         attempt = self._attempt
         self._end()
         if attempt is not None:
@@ -2918,10 +2901,8 @@ class _Unwritable(Exception):
 
 
 class _Printer:
-    """Holds what is printed until `flush`, which comes before the client waits for more.
-
-    So no event waits for one that is not there yet, and those that came together are written
-    together, which halves the time that many take.
+    """Holds what is printed until `flush`, which comes before the client waits for more: what came
+    together is written together, in half the time, and nothing waits for what is not there yet.
     """
 
     def __init__(self) -> None:
@@ -3076,9 +3057,7 @@ def _basic(user: str) -> str:
 
 def _headers(arguments: _Arguments, form: bool) -> list[tuple[str, str | None]]:
     """The header lines that the options make; one that is not to be sent has the value `None`.
-
-    Left out is what browsers copy but cannot be said here: lines that frame the message, and a wish
-    for codings that `httpclient` cannot decode.
+    Left out is what frames the message, and a wish for codings that `httpclient` cannot decode.
     """
     options, framing = dict(arguments), _httpclient().FRAMING
     lines: list[tuple[str, str | None]] = []
@@ -3143,10 +3122,8 @@ def _show_head(mark: str, first: str, lines: Iterable[tuple[str, str]]) -> None:
 
 
 def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSEClient:
-    """The client that the options ask for.
-
-    Its transport is `httpclient` as always, but with header lines as curl takes them, and with a
-    flush before it waits for more.
+    """The client that the options ask for. Its transport is `httpclient` as always, but with header
+    lines as curl takes them, and with a flush before it waits for more.
     """
     import logging
 
