@@ -1994,11 +1994,9 @@ class _AsyncForeign(_ForeignLink):
 
     async def read(self) -> bytes:
         self.whole = True  # the step goes on, whatever happens to who awaits it
-        piece = None
+        piece, step = None, partial(anext, self._pieces, ...)
         while not piece:
-            piece = await self._within(
-                self._idle, lambda: anext(self._pieces, ...), "silence for idle_timeout"
-            )
+            piece = await self._within(self._idle, step, "silence for idle_timeout")
         if piece is ...:  # the end
             return b""
         self.whole = False
@@ -2576,9 +2574,7 @@ class _Client(Generic[_Made, _Transport]):
         if options.on_error is not None:
             options.on_error(error, wait)
 
-    def _failed(
-        self, error: BaseException | None, unfinished: SSEEvent | None
-    ) -> SSEConnectionError | None:
+    def _failed(self, error: Any, unfinished: SSEEvent | None) -> SSEConnectionError | None:
         """The failure that a last drop is; `None` for a clean end at which nothing is missing."""
         options = self._options
         if error is None and not (options.reconnect or options.until or unfinished):
@@ -3150,9 +3146,7 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
     _require(not (proxy and uds), "--proxy or --unix-socket, not both")
     httpclient.check(verify, proxy, uds)
 
-    def transport(
-        method: str, url: str, *, headers: Any, content: bytes | None, timeout: float | None
-    ) -> Any:
+    def transport(method: str, url: str, *, headers: Any, content: Any, timeout: Any) -> Any:
         sent = [line for line in dict(headers).items() if line[0].lower() not in decided] + lines
         if "verbose" in options:
             _show_head(">", f"{method} {_safe(url)}", sent)
