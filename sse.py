@@ -2668,8 +2668,7 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
         gate.acquire()
         self._waker = partial(_open_gate, gate)
         while seconds > 0 and not (self._closed or self._restart):
-            if gate.acquire(timeout=min(seconds, _SLICE)):
-                break
+            gate.acquire(timeout=min(seconds, _SLICE))
             seconds -= _SLICE
         self._waker = None
 
