@@ -2791,9 +2791,7 @@ class AsyncSSEClient(
         if attempt is not None:
             await attempt.link.release()
 
-    async def aclose(self) -> None:
-        """The same as `close`."""
-        await self.close()
+    aclose = close
 
     async def _wait(self, seconds: float) -> None:
         import asyncio
