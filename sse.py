@@ -3171,9 +3171,9 @@ def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSECli
     logger = logging.getLogger("sse")
     logger.setLevel(logging.CRITICAL)  # what `on_error` raises is told once
     client = SSEClient(
-        url, method=options.get("request") or ("GET" if body is None else "POST"), content=body,
-        transport=transport, timeout=_seconds(options, "connect-timeout", "30"),
-        idle_timeout=idle_timeout, last_event_id=options.get("last-event-id", resume),
+        url, method=options.get("request") or None, content=body, transport=transport,
+        timeout=_seconds(options, "connect-timeout", "30"), idle_timeout=idle_timeout,
+        last_event_id=options.get("last-event-id", resume),
         reconnect=False if "no-reconnect" in options else None, max_retries=int(retries),
         retry_on_status=TRANSIENT_STATUSES, on_error=on_error,
         on_open=lambda response: logger.setLevel(logging.NOTSET),
@@ -3225,9 +3225,8 @@ def _print_events(arguments: _Arguments) -> None:
     deadline = time.monotonic() + (limit or 1e9)
     events: Any
     if options["url"] == "-":
-        stdin = _stdin()
-        chunks = printer.before_each(iter(lambda: stdin.read1(65536), b""))
-        events = EventSource.from_chunks(chunks)
+        chunks = iter(partial(_stdin().read1, _PIECE), b"")
+        events = EventSource.from_chunks(printer.before_each(chunks))
     else:
         events = _follow(arguments, printer, deadline)
     timer = threading.Timer(limit or 0, events.close)
