@@ -2407,7 +2407,10 @@ class _Client(Generic[_Made, _Transport]):
                 else:
                     await self._read(attempt)
         except BaseException as error:
-            theirs, attempt = self._broken_off(error), self._attempt
+            attempt = self._attempt
+            if attempt is not None and attempt.end is None:
+                attempt.end = _GIVEN_UP  # before a call that another handler may break off
+            theirs = self._broken_off(error)
             if attempt is not None and attempt.end is not None:
                 if not isinstance(error, GeneratorExit):  # then nothing can be awaited any more
                     await attempt.link.release()
@@ -2429,10 +2432,7 @@ class _Client(Generic[_Made, _Transport]):
         A connection that he broke off stays within `with`, and where there cannot be another one;
         but only if nothing that it has received is lost.
         """
-        attempt = self._attempt
-        if attempt is not None and attempt.end is None:
-            attempt.end = _GIVEN_UP
-        theirs = _theirs(error)
+        attempt, theirs = self._attempt, _theirs(error)
         if theirs is None:
             self._end()
         if attempt is not None:

@@ -442,6 +442,29 @@ class Signals(Interrupting, SyncWorld):
                 next(client)
             self.assertEqual(len(server.requests), 1)
 
+    def test_another_one_while_the_first_is_dealt_with(self) -> None:
+        """The event that the first one took with it comes again."""
+        events, interruptions = [b"id: 1\ndata: x\n\n", b"id: 2\ndata: y\n\n"], [KeyboardInterrupt]
+
+        def transport(*_: Any, headers: Any, **options: Any) -> Any:
+            response = Response([b"".join(events[int(headers.get("Last-Event-ID", 0)) :])])
+            response.status_code = 204 if headers.get("Last-Event-ID") == "2" else 200
+            return response
+
+        def take(item: Any) -> Any:
+            """As a handler does that runs when the item is there, and not yet stored."""
+            if interruptions:
+                raise interruptions.pop()
+            return item
+
+        client: Any = self.connect("http://a/", transport=transport, until=lambda event: False)
+        self.assertEqual(next(client).id, "1")
+        client._attempt.parser._items = map(take, client._attempt.parser._items)
+        with mock.patch.object(sse.SSEClient, "_broken_off", side_effect=KeyboardInterrupt):
+            with self.assertRaises(KeyboardInterrupt):
+                next(client)
+        self.assertEqual([event.id for event in client], ["2"])
+
     def test_while_a_response_is_closed(self) -> None:
         response = Response([X.encode()])
         response.close = lambda: signal_raised(Deadline("mine"))  # type: ignore[method-assign]
