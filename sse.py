@@ -2791,7 +2791,9 @@ class AsyncSSEClient(
         if attempt is not None:
             await attempt.link.release()
 
-    aclose = close
+    async def aclose(self) -> None:
+        """The same as `close`."""
+        await self.close()
 
     async def _wait(self, seconds: float) -> None:
         import asyncio
