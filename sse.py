@@ -1543,13 +1543,17 @@ class _Options:
         if self.json is not None:
             ours["Content-Type"] = "application/json"
         lines = [] if headers is None else _pairs("headers", headers)
-        if why := _unsendable(last_event_id):
-            _log("warning", "the last event ID %s and is not sent", why)
-        elif last_event_id:
-            lines = [line for line in lines if str(line[0]).lower() != "last-event-id"]
-            lines.append(("Last-Event-ID", last_event_id.encode().decode("latin-1")))  # as UTF-8
-        given = {str(name).lower() for name, _ in lines}
-        merged = [line for line in ours.items() if line[0].lower() not in given] + lines
+        if last_event_id:
+            if why := _unsendable(last_event_id):
+                _log("warning", "the last event ID %s and is not sent", why)
+            else:
+                lines = [line for line in lines if str(line[0]).lower() != "last-event-id"]
+                utf8 = last_event_id.encode().decode("latin-1")
+                lines.append(("Last-Event-ID", utf8))
+        merged = [*ours.items()]
+        if lines:
+            given = {str(name).lower() for name, _ in lines}
+            merged = [line for line in merged if line[0].lower() not in given] + lines
         url = self.url
         if params:
             from urllib.parse import urlencode
@@ -1743,6 +1747,8 @@ def _cause(error: BaseException | None) -> str:
 
 def _header(headers: Any, name: str) -> list[str]:
     """The values of a header in any library's response; not all of their mappings ignore case."""
+    if hasattr(type(headers), "get_list"):  # httpclient's and httpx's
+        return headers.get_list(name)  # type: ignore[no-any-return]
     return [value for key, value in headers.items() if key.lower() == name]
 
 
