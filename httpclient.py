@@ -204,12 +204,12 @@ _ENCODED = _NAME + "%~!#$&'()*+,/:;=?@[]"  # reserved, unreserved (RFC 3986, 2.2
 # Methods that are meant in whatever case they are written (Fetch, "normalize a method"), and PATCH
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Header lines that are for this client to set, and those that another origin may see
+# Header lines that are for this client to set, and those that anybody may see
 FRAMING = set(
     "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding "
     "upgrade".split()
 )
-_HARMLESS = set(
+HARMLESS = set(
     "accept accept-encoding accept-language cache-control content-type last-event-id "
     "user-agent".split()
 )
@@ -472,7 +472,7 @@ class Request:
             elif content is not None:
                 raise RedirectError("a body is not sent to another origin")
             else:
-                lines = [line for line in lines if line[0].lower() in _HARMLESS]
+                lines = [line for line in lines if line[0].lower() in HARMLESS]
         except RedirectError as error:
             raise RedirectError(f"redirect {status}, {_way(hops)}: {error}") from None
         following = Request(method, url, lines, content)

@@ -2259,7 +2259,7 @@ class _Client(Generic[_Made, _Transport]):
         if transport is None:
             _httpclient().check(verify, proxy, uds)
         elif not (verify is True and proxy is None and uds is None and follow_redirects is True):
-            raise TypeError("with transport= set verify, proxy, uds, follow_redirects there")
+            raise TypeError("with transport= set verify, proxy, uds, follow_redirects on that one")
         else:
             try:
                 options.transport = _httpclient().transport_of(transport, self._asynchronous)
@@ -3115,7 +3115,7 @@ def _verify(options: dict[str, str]) -> Any:
 def _show_head(mark: str, first: str, lines: Iterable[tuple[str, str]]) -> None:
     """For -v: of a request, values that cannot be secret; of an answer, all but cookies."""
     _say(f"{mark} {first}")
-    harmless = _httpclient()._HARMLESS
+    harmless = _httpclient().HARMLESS
     for name, value in lines:
         shown = name.lower() in harmless if mark == ">" else "cookie" not in name.lower()
         _say(f"{mark} {name}: {value if shown else '(not shown)'}")
