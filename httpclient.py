@@ -1320,8 +1320,11 @@ def _end_of(receiver: Any) -> BaseException:
 
 def _tune(sock: socket.socket) -> None:
     for setting in _SETTINGS:
-        with _Borne(OSError):  # an option that this system does not have
+        try:
             sock.setsockopt(*setting)
+        except OSError as error:  # an option that this system does not have
+            if not _lost(error):
+                raise
 
 
 def _shut_down(sock: socket.socket) -> None:
