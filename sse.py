@@ -114,14 +114,14 @@ class _LazyFields:
     Importing dataclasses takes longer than all else that is needed up to the first event.
     """
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+    def __set_name__(self, owner: Any, name: str) -> None:
+        kinds, defaults = owner.__annotations__.items(), owner.__init__.__defaults__
+        self._name, self._given = name, [*zip(kinds, defaults, strict=True)]
 
     def __get__(self, event: object, owner: type) -> Any:
         from dataclasses import field, make_dataclass
 
-        given = zip(SSEEvent.__annotations__.items(), SSEEvent()._values(), strict=True)
-        fields = [(name, kind, field(default=default)) for (name, kind), default in given]
+        fields = [(name, kind, field(default=default)) for (name, kind), default in self._given]
         made = getattr(make_dataclass("SSEEvent", fields, frozen=True), self._name)
         setattr(owner, self._name, made)
         return made
