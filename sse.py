@@ -43,9 +43,8 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from typing import Any, Generic, Literal, Protocol, TypeVar
 
-    _Lines = TypeVar("_Lines")  # what a source takes, in either world
-    _Chunks = TypeVar("_Chunks")
-    _ASource = TypeVar("_ASource", bound="_Source[Any, Any]")
+    _Items = TypeVar("_Items")  # what a source takes, lines or pieces, in either world
+    _ASource = TypeVar("_ASource", bound="_Source[Any]")
     _Made = TypeVar("_Made")  # what a callable makes headers as, and what sends, in either world
     _Transport = TypeVar("_Transport")
 
@@ -75,7 +74,7 @@ if TYPE_CHECKING:
     State = Literal["connecting", "open", "closed"]
 else:  # what the annotations below mean to typing.get_type_hints() and to checks at run time
     Any = Response = BlockingClient = AwaitedClient = Awaitable = SSLContext = object
-    State, _Lines, _Chunks, _ASource, _Made, _Transport = str, *[object] * 5
+    State, _Items, _ASource, _Made, _Transport = str, *[object] * 4
 
     class Generic:
         __slots__ = ()
@@ -812,7 +811,7 @@ class SSEParser:
 # --- the parser over any iterable ---------------------------------------------------------------
 
 
-class _Source(Generic[_Lines, _Chunks]):
+class _Source(Generic[_Items]):
     """The events of an iterable of lines, `str` or `bytes`, with or without their terminators.
 
     A list, an open file, `sys.stdin`; for pieces cut anywhere see `from_chunks`, for an answer of
@@ -827,7 +826,7 @@ class _Source(Generic[_Lines, _Chunks]):
 
     def __init__(
         self,
-        lines: _Lines,
+        lines: _Items,
         *,
         last_event_id: str = "",
         max_event_size: int | None = _MAX_EVENT_SIZE,
@@ -838,7 +837,7 @@ class _Source(Generic[_Lines, _Chunks]):
     @classmethod
     def from_chunks(
         cls: type[_ASource],
-        chunks: _Chunks,
+        chunks: _Items,
         *,
         last_event_id: str = "",
         max_event_size: int | None = _MAX_EVENT_SIZE,
@@ -940,7 +939,7 @@ def _check_lines(source: Any, awaited: bool) -> None:
 _LINE_SOURCES = ("EventSource", "__iter__"), ("AsyncEventSource", "__aiter__")
 
 
-class EventSource(_Source[Iterable[str] | Iterable[bytes], Iterable[bytes] | Iterable[str]]):
+class EventSource(_Source[Iterable[str] | Iterable[bytes]]):
     __doc__ = _Source.__doc__
     __slots__ = ()
     _iterate = staticmethod(iter)
@@ -997,9 +996,7 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes], Iterable[bytes] | Ite
                 closable.close()
 
 
-class AsyncEventSource(
-    _Source[AsyncIterable[str] | AsyncIterable[bytes], AsyncIterable[bytes] | AsyncIterable[str]]
-):
+class AsyncEventSource(_Source[AsyncIterable[str] | AsyncIterable[bytes]]):
     """`EventSource` over an asynchronous iterable."""
 
     __slots__ = ()
