@@ -11,8 +11,9 @@ In reading order: errors; what is sent (`URL`, `Request`, redirects); the route 
 bytes in, head and body out, no I/O); TLS over two memory buffers; the two shells that do I/O,
 `_BlockingWire` on sockets and `_AsyncWire` on asyncio; responses; `Exchange` and `AsyncExchange`,
 one request and its answer, written once for both; `request`/`get`/`post` and their `async_` twins;
-`ASGITransport` and `WSGITransport`, web applications in the place of a wire. Each request has a
-connection of its own and there is no pool: this is for answers that last.
+`ASGITransport` and `WSGITransport`, web applications in the place of a wire; for sse.py alone, the
+clients of other libraries. Each request has a connection of its own and there is no pool: this is
+for answers that last.
 """
 
 from __future__ import annotations
@@ -205,7 +206,7 @@ _ENCODED = _NAME + "%~!#$&'()*+,/:;=?@[]"  # reserved, unreserved (RFC 3986, 2.2
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Header lines that are for this client to set, and those that anybody may see
-FRAMING = set(
+RESERVED = set(
     "connection content-length expect keep-alive proxy-connection te trailer transfer-encoding "
     "upgrade".split()
 )
@@ -359,7 +360,7 @@ def _header_lines(headers: Any) -> list[tuple[str, str]]:
             raise TypeError(f"the name of a header is {type(name).__name__}, not a string")
         if not _only(_TOKEN, name):
             raise InvalidRequestError(f"'{_shown(name, 40)}' is not the name of a header")
-        if name.lower() in FRAMING:
+        if name.lower() in RESERVED:
             raise InvalidRequestError(f"the header {name} is for this client to set")
         if not isinstance(value, str):
             kind = type(value).__name__
@@ -521,9 +522,11 @@ class _Route:
         self.connected = False
 
     def explain(self, error: OSError, timeout: float | None) -> None:
-        """Raise what tells more than an error before the answer, unless that says enough: a proxy
-        has to be named, a limit told in seconds; a `BodyError` of TLS is none before there is a
-        body. A proxy that does not speak HTTP is none, and to ask it again does not help.
+        """Raise a clearer error for one before the head has come, or return if it is clear already.
+
+        A proxy is named, and a limit given in seconds. A `BodyError` of TLS becomes a
+        `ConnectError`, for there is no body yet. A proxy that does not answer by HTTP is asked no
+        more.
         """
         if isinstance(error, RequestTimeout):
             text = f"{self.name}: no answer within timeout={timeout} seconds"
@@ -552,7 +555,7 @@ class _Route:
             lines.append(f"Proxy-Authorization: {_basic(self.peer.userinfo)}")
         return "\r\n".join([*lines, "", ""]).encode()
 
-    def tunnelled(self, answer: ResponseParser) -> None:
+    def enter_tunnel(self, answer: ResponseParser) -> None:
         """The proxy has answered: from now on the server speaks. Or raises `ProxyError`."""
         status = answer.status_code
         if not 200 <= status < 300:
@@ -635,7 +638,7 @@ _DECODED = ("gzip", "x-gzip", "deflate")
 _NOT_DECODED = ("br", "compress", "dcb", "dcz", "x-compress", "zstd")
 _REPLAYED = 16  # pieces kept to be decoded again: with fewer, zlib's state is copied more often
 _TRAILERS = -1  # what is left of a body in chunks when the last of them has come
-_sizes: dict[bytes, int] = {}  # of chunk lines met before; only short ones, so they are few
+_sizes: dict[bytes, int] = {}  # of chunk lines met before, short and plain ones: at most 22,000
 
 
 class Headers(Mapping[str, str]):
@@ -843,7 +846,9 @@ class _Head:
 
 # The framings. Each is a class with `read(buffer, closed)`, which returns the data in the buffer
 # and what is not used yet, and is told whether the connection is closed; and with `finished`: the
-# whole body was read. To add one is to write it, and to choose it in `_framing`.
+# whole body was read, and from then on `read` returns nothing. It raises only where it has no data
+# to return; what follows the body is dropped. To add one is to write it, and to choose it in
+# `_framing`.
 
 
 def _framing(method: str, status: int, headers: Headers) -> Any:
@@ -919,7 +924,7 @@ class _Chunked:
                             why = f"a chunk line of the body is longer than {_MAX_CHUNK_LINE} bytes"
                             raise BodyError(why)
                         if find(b"\n", position) >= 0:  # a bare LF, behind which no CRLF may come
-                            _chunk_size(buffer[position:])
+                            raise BodyError("a chunk line of the body ends with a bare LF")
                         break
                     line = buffer[position:end]
                     size = sizes.get(line) or _chunk_size(line)
@@ -977,7 +982,7 @@ def _chunk_size(line: bytes) -> int:
     if not right or len(line) > _MAX_CHUNK_LINE:
         raise BodyError(f"malformed chunk size in the body: {_octets(line[:20])}")
     size = int(digits, 16)
-    if len(line) < 4:
+    if len(line) < 4 and line.isalnum():
         _sizes[line] = _sizes[b"\r\n" + line] = size  # to look it up is five times faster
     return size
 
@@ -1086,7 +1091,7 @@ def _context(verify: Any) -> ssl.SSLContext:
         try:
             context = ssl.create_default_context(**where)
         except OSError as error:  # ssl.SSLError is one
-            if not _lost(error) or error.errno in _SCARCE:
+            if not _is_systems(error) or error.errno in _SCARCE:
                 raise
             text = f"verify={path!r} is not a file or directory of CA certificates"
             raise InvalidRequestError(text) from error
@@ -1110,7 +1115,7 @@ def _missing_authorities() -> str:
             if not os.path.exists(path):
                 return f"{name} names {path!r}, which does not exist"
     paths = ssl.get_default_verify_paths()
-    with _Borne(OSError):  # of a directory that cannot be read; the message that there is will do
+    with _Ignored(OSError):  # of a directory that cannot be read; the message that there is will do
         if paths.cafile is None and not (paths.capath and os.listdir(paths.capath)):
             where = f"neither {paths.openssl_cafile} nor {paths.openssl_capath} holds any"
             return f"no CA certificates at all: {where}; SSL_CERT_FILE can name a file"
@@ -1147,7 +1152,7 @@ class _TLS:
                 await self._flush()
                 self._feed(await self._wire.recv())
             except ssl.SSLError as error:
-                if not _lost(error):
+                if not _is_systems(error):
                     raise
                 await self._flush()  # the alert that tells the server
                 raise self._failure(error, shaking=True) from error
@@ -1194,7 +1199,7 @@ class _TLS:
                 if not pieces[-1]:
                     self._end = b""
         except OSError as error:
-            if not (isinstance(error, ssl.SSLError) and _lost(error)):
+            if not (isinstance(error, ssl.SSLError) and _is_systems(error)):
                 raise
             if not isinstance(error, ssl.SSLWantReadError):  # which says: a record is incomplete
                 self._end = self._failure(error)
@@ -1233,7 +1238,7 @@ class _TLS:
 # `OSError`, or as `RequestTimeout`, which is never the system's own ETIMEDOUT. What was *ended by
 # us* is `_Closed`. What *interrupts the caller*, raised by a signal handler or a cancellation,
 # passes unchanged, whatever its class is: so nothing is raised in a `finally`, and before an
-# `OSError` is looked at, `_lost` asks where it came from.
+# `OSError` is looked at, `_is_systems` asks where it came from.
 # CPython 3.12 to 3.14 compile jumps back to the top of a loop outside the `try` around it, and run
 # handlers there. So where a `finally` matters, no loop ends in its `try`: that stands around a call
 # instead (`_connect`, `_joined_pieces`). tests/test_interruptions.py looks at the bytecode.
@@ -1260,7 +1265,7 @@ _SETTINGS = [
 ]  # fmt: skip
 
 
-def _from_handler(error: BaseException) -> bool:
+def _is_from_handler(error: BaseException) -> bool:
     """Was it raised by a signal handler?
 
     Python calls a handler with the frame that it interrupts. So a frame in a traceback that was
@@ -1271,7 +1276,7 @@ def _from_handler(error: BaseException) -> bool:
     while trace is not None and trace.tb_next is not None:
         before, trace = trace.tb_frame, trace.tb_next
         code = trace.tb_frame.f_code
-        # No time for what raises whenever the record that has arrived is not whole.
+        # `_handlers` takes long, and ssl raises whenever the record that has arrived is incomplete.
         if trace.tb_frame.f_globals.get("__name__") != "ssl" and code in _handlers():
             return True
         if not code.co_flags & _OPTIMIZED:  # a module's, whose variables are no copy
@@ -1294,13 +1299,13 @@ def _handlers() -> set[Any]:
     return {getattr(f, "__code__", getattr(type(f).__call__, "__code__", None)) for f in functions}
 
 
-def _lost(error: OSError) -> bool:
-    """Does it tell of the connection? Not if a signal handler raised it, or it is ours already."""
-    return not isinstance(error, HTTPClientError) and not _from_handler(error)
+def _is_systems(error: OSError) -> bool:
+    """Is it the system's own error? Not if a signal handler raised it, or it is ours already."""
+    return not isinstance(error, HTTPClientError) and not _is_from_handler(error)
 
 
-class _Borne:
-    """`with _Borne(*kinds)`: such an error of the system ends the block, and does not matter."""
+class _Ignored:
+    """`with _Ignored(*kinds)`: such an error of the system ends the block, and does not matter."""
 
     def __init__(self, *kinds: type[OSError]) -> None:
         self._kinds = kinds
@@ -1309,7 +1314,7 @@ class _Borne:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        return isinstance(error, self._kinds) and _lost(error)
+        return isinstance(error, self._kinds) and _is_systems(error)
 
 
 def _end_of(receiver: Any) -> BaseException:
@@ -1323,12 +1328,12 @@ def _tune(sock: socket.socket) -> None:
         try:
             sock.setsockopt(*setting)
         except OSError as error:  # an option that this system does not have
-            if not _lost(error):
+            if not _is_systems(error):
                 raise
 
 
 def _shut_down(sock: socket.socket) -> None:
-    with _Borne(OSError):  # it is not connected any more
+    with _Ignored(OSError):  # it is not connected any more
         sock.shutdown(socket.SHUT_RDWR)
 
 
@@ -1395,7 +1400,7 @@ def _known_addresses(host: str, port: int, uds: str | None) -> list[Any]:
     if uds is not None:
         return [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", uds)]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with _Borne(OSError):
+    with _Ignored(OSError):
         socket.inet_pton(family, host)
         return [(family, socket.SOCK_STREAM, 0, "", (host, port))]
     return []
@@ -1469,7 +1474,7 @@ async def _race(wire: Any, waiting: list[Any], running: list[_Connecting]) -> No
             if attempt is not None:
                 wire.drop(attempt.sock)
                 running.remove(attempt)
-            if not (waiting or running) or not _lost(error):
+            if not (waiting or running) or not _is_systems(error):
                 raise
         else:
             over = not await wire.further(running, until if waiting else inf)
@@ -1501,7 +1506,7 @@ class _ThreadWire(_Wire):
                 raise _Closed
             result = function(*arguments)
         except (OSError, EOFError) as error:
-            if self.closed and not _from_handler(error):
+            if self.closed and not _is_from_handler(error):
                 raise _Closed from None
             raise
         finally:
@@ -1606,13 +1611,13 @@ class _BlockingWire(_ThreadWire):
         sock, ready = self._sock, _OUT
         try:
             while self._unsent and ready and not ready & _IN:
-                with _Borne(BlockingIOError):
+                with _Ignored(BlockingIOError):
                     sent = sock.send(self._unsent, getattr(socket, "MSG_DONTWAIT", 0))
                     self._unsent = self._unsent[sent:]
                 if self._unsent:
                     ready = self._wait([sock], _IN | _OUT)
         except (BrokenPipeError, ConnectionResetError) as error:
-            if not _lost(error):
+            if not _is_systems(error):
                 raise
             # What was answered before can still be received. Behind it stands the peer's end, if
             # the pipe is broken; if not, the system tells of the reset only here.
@@ -1631,7 +1636,7 @@ class _BlockingWire(_ThreadWire):
                 if not self.closed:
                     next(self._receive)
             except BlockingIOError as error:  # the moment is over
-                if not _lost(error):
+                if not _is_systems(error):
                     raise
             finally:
                 self._inside = False
@@ -1648,7 +1653,7 @@ class _BlockingWire(_ThreadWire):
         if self._quick is None and self.expires is None:
             self._quick = self._make_quick(sock)
         while self._wait([sock], _IN):
-            with _Borne(BlockingIOError):  # the system thought better of it
+            with _Ignored(BlockingIOError):  # the system thought better of it
                 next(self._receive)
                 if self._end is not None and not self._arrived[0]:
                     raise _end_of(self)
@@ -1656,7 +1661,7 @@ class _BlockingWire(_ThreadWire):
         return b""  # stopped
 
     def _make_quick(self, sock: socket.socket) -> bool:
-        with _Borne(OSError):
+        with _Ignored(OSError):
             if _QUICK:
                 timeval = bytes(8) + int(_MOMENT * 1e6).to_bytes(8, sys.byteorder)  # a struct
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval)
@@ -1824,7 +1829,7 @@ class _AsyncWire(_Wire):
         try:
             await self._loop.create_connection(lambda: self, sock=sock)
         except BaseException:
-            with _Borne(OSError):  # uvloop closes the descriptor, but not the socket
+            with _Ignored(OSError):  # uvloop closes the descriptor, but not the socket
                 sock.close()
             raise
         self._raise_end()  # and the caller releases the transport that there is now
@@ -2291,7 +2296,7 @@ class Exchange:
             route.connected = True
             if route.proxy is not None and url.scheme == "https":
                 await wire.send(route.tunnel_request())
-                route.tunnelled(await self._head("CONNECT"))
+                route.enter_tunnel(await self._head("CONNECT"))
             self.via = "" if route.proxy is None else route.proxy.authority
             if context is not None:
                 self._stream = _TLS(wire, context, url.host)
@@ -2299,7 +2304,7 @@ class Exchange:
             await self._stream.send(request.encode(route.proxy))
             return await self._head(request.method)
         except OSError as error:
-            if not _from_handler(error):
+            if not _is_from_handler(error):
                 route.explain(error, timeout)
             raise
 
@@ -2322,7 +2327,7 @@ class Exchange:
             while data is None:
                 data = parser.receive(await self._stream.recv())
         except OSError as error:
-            if not _lost(error):
+            if not _is_systems(error):
                 raise
             raise BodyError(f"the connection was lost: {_reason(error)}") from error
         if data:
@@ -2337,7 +2342,7 @@ class Exchange:
         try:
             return self._parser.receive(self._stream.recv_now())  # type: ignore[no-any-return]
         except OSError as error:
-            if not _lost(error):
+            if not _is_systems(error):
                 raise
             raise BodyError(f"the connection was lost: {_reason(error)}") from error
 
@@ -2604,7 +2609,7 @@ class _WSGIWire(_ThreadWire):
     def __init__(self, app: Callable[..., Any], environ: Any, expires: float | None) -> None:
         super().__init__(expires)
         self._started = self._sent = False
-        self.whole = True  # what came out of an application leaves nothing of it to go on with
+        self.whole = True  # not while the application runs, which an exception ends for good
         self._ready: list[bytes] = []  # the head, and what is written, go before the next piece
         self._pieces: Iterator[bytes] = filter(None, self._run(app, environ))
 
@@ -2629,7 +2634,7 @@ class _WSGIWire(_ThreadWire):
         try:
             data: bytes = self._call(next, self._pieces, b"")
         except (OSError, EOFError) as error:
-            if self.closed or _from_handler(error):
+            if self.closed or _is_from_handler(error):
                 raise
             raise _failed(error) from error
         self.whole = True
@@ -2762,7 +2767,7 @@ class _Application:
         """What it raised, if it has ended."""
         ended = self.task.done() and not self.task.cancelled()
         error = self.task.exception() if ended else None
-        if isinstance(error, (OSError, EOFError)) and not _from_handler(error):
+        if isinstance(error, (OSError, EOFError)) and not _is_from_handler(error):
             return _failed(error)
         return error
 

@@ -240,7 +240,7 @@ class _Slots:
 def _make_event(event: str, data: str, id: str, retry: int | None) -> SSEEvent:
     """Make an event of what was parsed: 130 ns, where `__init__` of a frozen class takes 500.
 
-    No more than two values are assigned in a line, because three or more go through a tuple.
+    Two values are assigned in a line, and two: four in one would go through a tuple.
     """
     new: Any = _Slots()
     new.event, new.data = event, data
@@ -406,17 +406,18 @@ class SSEContentTypeError(_AnswerError):
 
     def __init__(
         self, content_type: str, url: str, *, status_code: int = 200,
-        reason: str = "", headers: Any = None, body: bytes = b"",
+        reason: str = "", headers: Any = None, body: bytes = b"", wanted: str = _EVENT_STREAM,
     ) -> None:  # fmt: skip
         super().__init__(content_type, url, reason=reason, headers=headers, body=body)
         self.content_type, self.status_code = content_type, status_code
+        self._wanted = wanted
 
     def __str__(self) -> str:
         shown = f"content type '{_shown(self.content_type)}'"
         got = shown if self.content_type else "no content type"
         begins = f", beginning '{_shown(self.text, 200)}'" if self.body else ""
         kind = _media_type([self.content_type])
-        wanted = "an event stream" if kind != _EVENT_STREAM else "what content_type= asks for"
+        wanted = "an event stream" if self._wanted == _EVENT_STREAM else f"'{self._wanted}'"
         if re.search("ndjson|jsonl|stream.json", kind):
             hint = " [lines of JSON: httpclient.request(..., stream=True) and iter_lines()]"
         elif kind.endswith("json"):
@@ -651,7 +652,7 @@ class SSEParser:
     """
 
     __slots__ = (
-        "_items", "_kept", "_limit", "_most", "_on_comment", "_skip_lf", "_stream", "_untold",
+        "_items", "_kept", "_limit", "_may_wait", "_on_comment", "_skip_lf", "_stream", "_untold",
     )  # fmt: skip
 
     def __init__(
@@ -666,8 +667,8 @@ class SSEParser:
         self._stream = _Stream(last_event_id)
         self._items = _interpret(self._stream, self._limit, on_comment is not None)
         self._kept = bytearray()  # what is not interpreted yet, without a blank line
-        # Bytes of it that may be lines; comments do not wait.
-        self._most = 0 if on_comment is not None else min(_KEPT, self._limit)
+        # Bytes of an unfinished block that need not be interpreted yet; comments do not wait.
+        self._may_wait = 0 if on_comment is not None else min(_KEPT, self._limit)
         self._skip_lf = False  # the last byte was a CR: an LF now belongs to it
         self._untold: Iterable[Any] = ()  # items that `feed` could not return: on_comment raised
 
@@ -688,7 +689,9 @@ class SSEParser:
         if end and not self._stream.text:
             self._stream.text = self._kept[:end].decode("utf-8", "replace")
             del self._kept[:end]
-            next(self._items, None)  # nothing comes if the parser was broken off
+            # No event ends in these lines, and none of them waits where comments are wanted: so
+            # only `None` can come, and nothing if the parser was broken off.
+            next(self._items, None)
 
     @property
     def unfinished(self) -> SSEEvent | None:
@@ -773,14 +776,14 @@ class SSEParser:
             return True
         before = len(kept)
         kept += chunk
-        if 10 not in chunk and len(kept) <= self._most:  # it ends nothing
+        if 10 not in chunk and len(kept) <= self._may_wait:  # it ends nothing
             return False
         end = kept.rfind(b"\n\n", before and before - 1) + 2  # behind the last blank line
         if end == 1:  # not found; the first line may be blank itself
             end = int(kept[0] == 10)
-        if len(kept) - end > self._most:
+        if len(kept) - end > self._may_wait:
             size = 0 if end else self._stream.size  # which is of the block that a blank line ends
-            start = before if before > self._most else end  # no line has ended before it
+            start = before if before > self._may_wait else end  # no line has ended before it
             end = max(end, kept.rfind(b"\n", start) + 1)
             if len(kept) - end + size > self._limit:
                 self._bound(end, size)
@@ -961,12 +964,13 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes]]):
         An answer that was closed, or read without being kept, before: `ValueError`; of httpx and
         `httpclient` an error of their own, at the first step.
         """
+        _check_option("content_type", content_type)
         facts = _facts(response)
         refusal = _refusal(facts, content_type)
         if refusal is not None:
-            raise refusal(body=_run(_Foreign(None).beginning(response)))
+            raise refusal(body=_run(_BlockingForeign(None).beginning(response)))
         _check_unread(response, facts)
-        link = _Foreign(None)
+        link = _BlockingForeign(None)
         link.take(response)
         pieces = iter(link.next_piece, b"")
         new = cls.from_chunks(pieces, last_event_id=last_event_id, max_event_size=max_event_size)
@@ -1014,6 +1018,7 @@ class AsyncEventSource(_Source[AsyncIterable[str] | AsyncIterable[bytes]]):
         """`EventSource.from_response` for open answers of httpx, httpx2, niquests, aiohttp and
         `httpclient`. `SSEHTTPError` and `SSEContentTypeError` are raised by the first step.
         """
+        _check_option("content_type", content_type)
         pieces, facts = _apieces(response), _facts(response)
         refusal = _refusal(facts, content_type)
         if refusal is None:
@@ -1350,7 +1355,9 @@ def _limit_reads(response: Any, seconds: float | None) -> None:
 
 
 def _refusal(facts: Any, content_type: str | None) -> Callable[..., SSEError] | None:
-    """What makes the error, given `body=`, for an answer that is no stream; `None` for a stream."""
+    """What makes the error, given `body=`, for an answer that is no stream; `None` for a stream and
+    for a 204, which ends one.
+    """
     status, kinds = facts.status_code, _header(facts.headers, "content-type")
     wanted = content_type and content_type.partition(";")[0].strip().lower()
     ok = 200 <= status < 300
@@ -1359,7 +1366,8 @@ def _refusal(facts: Any, content_type: str | None) -> Callable[..., SSEError] | 
     told = {"reason": facts.reason, "headers": facts.headers}
     if not ok:
         return partial(SSEHTTPError, status, facts.url, route=facts.route, **told)
-    return partial(SSEContentTypeError, ", ".join(kinds), facts.url, status_code=status, **told)
+    told |= {"status_code": status, "wanted": content_type}
+    return partial(SSEContentTypeError, ", ".join(kinds), facts.url, **told)
 
 
 def _chain(error: BaseException, context: bool = False) -> list[BaseException]:
@@ -1413,8 +1421,7 @@ def _is_blocking_callable(value: Any) -> bool:
     return callable(value) and not (code is not None and code.co_flags & 0x80)  # CO_COROUTINE
 
 
-# Of an option: the class of its values, a test of them, and what both want in words; where these
-# say None, that is a value, too.
+# Of an option: the class of its values, a test of them, and what both want in words.
 _SECONDS = (int, float), lambda n: 0 < n <= 1e6, "seconds above 0, at most 1e6, or None"
 _MS = (int, float), lambda n: 0 <= n <= 1e9, "ms, from 0 to 1e9"
 _HOOK = object, _is_blocking_callable, "a plain function"
@@ -1445,9 +1452,12 @@ _CHECKS: dict[str, tuple[Any, Callable[[Any], object] | None, str]] = {
 }
 
 
+_LIFTED = ("timeout", "idle_timeout", "max_event_size", "content_type")  # by None
+
+
 def _check_option(name: str, value: Any) -> None:
     kind, test, wanted = _CHECKS[name]
-    if value is None and "None" in wanted:
+    if value is None and name in _LIFTED:
         return
     good = isinstance(value, kind) and (value.__class__ is not bool or kind is bool)
     if not (good and (test is None or test(value))):
@@ -1493,7 +1503,8 @@ _FOREIGN_OPTIONS = {  # what other libraries have, and what to write here
 class _Options:
     """The options of a client, checked, as attributes; they make its requests.
 
-    Those that were not given are attributes of the class, and need no check.
+    Those that were not given are attributes of the class, which it gets below `_Client` from the
+    defaults of its `__init__`, and need no check.
     """
 
     if TYPE_CHECKING:
@@ -1529,8 +1540,8 @@ class _Options:
             content = bytes(content)
         method = ("GET" if content is None else "POST") if self.method is None else self.method
         self.content: Any = content
-        self.method: Any = method.upper()
-        self.reconnect: Any = self.method == "GET" if self.reconnect is None else self.reconnect
+        self.method: Any = method
+        self.reconnect: Any = method.upper() == "GET" if self.reconnect is None else self.reconnect
         self.url: Any = self.url.strip(" ")
         self.whole_url = _whole(self.url, self.transport)  # for messages
 
@@ -1799,8 +1810,8 @@ def _date(value: str) -> float | None:
 #   have read_now(), the same without a coroutine, `None` if only `read` can go on; limit(seconds)
 #   bounds all reads to come together; stop(): nothing but what has arrived; interrupt(): abort,
 #   from any thread, task or signal handler; await release(); `whole`: after an exception from
-#   outside, such as Ctrl-C, was no byte lost? `httpclient.Exchange` is one, `_Foreign` makes one
-#   of transport=. Blocking links never suspend, so one step brings a rule to its end.
+#   outside, such as Ctrl-C, was no byte lost? `httpclient.Exchange` is one, `_BlockingForeign`
+#   makes one of transport=. Blocking links never suspend, so one step brings a rule to its end.
 
 _BODY_SIZE, _BODY_SECONDS = 65536, 5.0  # bounds for the body of an error
 
@@ -1865,9 +1876,6 @@ class _ForeignLink:
         self._process = os.getpid()  # in a forked child the connection is the parent's
         self.closed = False
 
-    def read_now(self) -> None:
-        """Nothing is cheaper than `read`."""
-
     async def beginning(self: Any, response: Any) -> bytes:
         """That of the body of an open answer, which is closed behind it."""
         try:
@@ -1886,7 +1894,7 @@ def _as_bytes(piece: Any) -> bytes:
     return piece if piece.__class__ is bytes else b"".join(_sliced(piece))
 
 
-class _Foreign(_ForeignLink):
+class _BlockingForeign(_ForeignLink):
     """Over one that blocks, interruptible from any thread, as `httpclient`'s own: who is inside a
     call closes on the way out, for the libraries' `close()` waits for a read that blocks. Until
     there is a response nothing can be interrupted; `release` closes it then.
@@ -1924,6 +1932,9 @@ class _Foreign(_ForeignLink):
             self._inside = False
             if self.closed:
                 self._close()
+
+    def read_now(self) -> None:
+        """`None`: there is no cheaper way than `read`."""
 
     def limit(self, seconds: float | None) -> None:
         for response in self._opened:
@@ -1987,7 +1998,8 @@ class _AsyncForeign(_ForeignLink):
             raise ConnectionAbortedError
         step = request(timeout=timeout)
         if not hasattr(step, "__await__"):
-            getattr(step, "close", int)()
+            if hasattr(step, "close"):
+                step.close()
             raise TypeError("a synchronous transport is for connect")
         self.take(await self._within(timeout, lambda: step, "no answer within timeout"))
         return self._response
@@ -2596,7 +2608,7 @@ for _name in _Client._defaults:
 class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
     __doc__ = _Client.__doc__
     __slots__ = ()
-    _asynchronous, _exchange, _foreign = False, "Exchange", _Foreign
+    _asynchronous, _exchange, _foreign = False, "Exchange", _BlockingForeign
 
     def __enter__(self) -> SSEClient:
         _enter(self)
@@ -2834,7 +2846,8 @@ async_connect = AsyncSSEClient
 
 
 # --- the command line ---------------------------------------------------------------------------
-# Needed by nothing above: cut it off if you will not use it. The help is also the table of options.
+# Needed by nothing above: cut it off if you will not use it. The help is also the table of options
+# that `_arguments` reads: two spaces before an option, its value in capitals.
 
 _HELP = """\
 usage: sse [options] URL
@@ -3057,7 +3070,7 @@ def _headers(arguments: _Arguments, form: bool) -> list[tuple[str, str | None]]:
     """The header lines that the options make; one that is not to be sent has the value `None`.
     Left out is what frames the message, and a wish for codings that `httpclient` cannot decode.
     """
-    options, framing = dict(arguments), _httpclient().FRAMING
+    options, framing = dict(arguments), _httpclient().RESERVED
     lines: list[tuple[str, str | None]] = []
     for line in (value for name, value in arguments if name == "header"):
         name, colon, value = line.partition(":")
@@ -3119,7 +3132,7 @@ def _show_head(mark: str, first: str, lines: Iterable[tuple[str, str]]) -> None:
     _say(mark)
 
 
-def _follow(arguments: _Arguments, printer: _Printer, deadline: float) -> SSEClient:
+def _make_client(arguments: _Arguments, printer: _Printer, deadline: float) -> SSEClient:
     """The client that the options ask for. Its transport is `httpclient` as always, but with header
     lines as curl takes them, and with a flush before it waits for more.
     """
@@ -3233,7 +3246,7 @@ def _print_events(arguments: _Arguments) -> None:
         chunks = iter(partial(_stdin().read1, _PIECE), b"")
         events = EventSource.from_chunks(printer.before_each(chunks))
     else:
-        events = _follow(arguments, printer, deadline)
+        events = _make_client(arguments, printer, deadline)
     timer = threading.Timer(limit or 0, events.close)
     timer.daemon = True
     with _output(options.get("output", "-")) as file:

@@ -207,10 +207,12 @@ class Mistakes(Checked):
             ("application/x-ndjson; charset=utf-8", "[lines of JSON: httpclient.request("),
             ("application/jsonl", "[lines of JSON: httpclient.request("),
             ("application/stream+json", "[lines of JSON: httpclient.request("),
-            ("Text/Event-Stream", "not what content_type= asks for but content type 'Text/Event-"),
         ):
             with self.subTest(kind):
                 self.assertIn(text, str(SSEContentTypeError(kind, "http://a/")))
+        error = SSEContentTypeError("text/html", "http://a/", wanted="text/x")
+        self.assertIn("not 'text/x' but content type 'text/html'", str(error))
+        self.assertEqual(str(pickle.loads(pickle.dumps(error))), str(error))
 
 
 class Standard(Checked):
@@ -916,14 +918,14 @@ class Boundaries(unittest.TestCase):
             url = httpclient.URL("https://a/")  # type: ignore[attr-defined]
             route = httpclient._Route(url, "http://p:1", None)  # type: ignore[attr-defined]
             with self.subTest(status), self.assertRaises(ProxyError) as caught:
-                route.tunnelled(parser)
+                route.enter_tunnel(parser)
             fatal = status in (400, 403, 407, 499)
             self.assertEqual((caught.exception.fatal, route.name), (fatal, "the proxy p:1"))
         for status in (200, 204, 299):
             parser = ResponseParser("CONNECT")
             parser.feed(b"HTTP/1.1 %d x\r\n\r\n" % status)
             route = httpclient._Route(url, "http://p:1", None)  # type: ignore[attr-defined]
-            route.tunnelled(parser)
+            route.enter_tunnel(parser)
             self.assertEqual((route.proxy, route.name), (None, "a"))
 
     def test_nothing_is_pending_before_anything_came(self) -> None:

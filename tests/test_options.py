@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
-from sse import AsyncSSEClient, SSEClient, async_connect, connect
+from sse import AsyncEventSource, AsyncSSEClient, EventSource, SSEClient, async_connect, connect
 from tests.server import CA, Server
 from tests.worlds import World, in_both_worlds, is_async
 
@@ -249,6 +249,20 @@ class Options(World):
             return None
 
         self.connect(URL, transport=transport if is_async(self) else function).close()
+
+    def test_a_method_in_small_letters(self) -> None:
+        """Those that the standard knows mean the same in any case, others do not (Fetch, "normalize a method")."""
+        for method, sent in (("get", b"GET"), ("post", b"POST"), ("report", b"report"), ("REPORT", b"REPORT")):
+            client = self.connect(URL, method=method)
+            self.assertEqual(client._options.reconnect, method == "get")
+            self.assertEqual(client._request.encode(None).split()[0], sent)
+            client.close()
+
+    def test_a_content_type_for_an_open_answer(self) -> None:
+        kind = AsyncEventSource if is_async(self) else EventSource
+        for content_type, error in ((7, TypeError), ("", ValueError)):
+            with self.assertRaisesRegex(error, "^content_type is a media type, or None for any, not "):
+                kind.from_response(SimpleNamespace(), content_type=content_type)
 
     def test_only_the_url_is_positional(self) -> None:
         with self.assertRaisesRegex(TypeError, "only the URL"):

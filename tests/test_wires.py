@@ -297,7 +297,7 @@ class Signals(Interrupting, Wires):
         try:
             function()
         except Mine as error:  # assertRaises would take its traceback away
-            return httpclient._from_handler(error)
+            return httpclient._is_from_handler(error)
         raise AssertionError
 
 

@@ -130,7 +130,7 @@ def fuzz_tunnel(data: bytes) -> None:
         for piece in (data[1:][: data[0]], data[1:][data[0] :], b""):
             if not parser.status_code:
                 parser.feed(piece)
-        route.tunnelled(parser)
+        route.enter_tunnel(parser)
     except (ConnectError, ProtocolError) as error:
         check_text(error)
         assert "secret" not in str(error)
