@@ -638,7 +638,8 @@ _DECODED = ("gzip", "x-gzip", "deflate")
 _NOT_DECODED = ("br", "compress", "dcb", "dcz", "x-compress", "zstd")
 _REPLAYED = 16  # pieces kept to be decoded again: with fewer, zlib's state is copied more often
 _TRAILERS = -1  # what is left of a body in chunks when the last of them has come
-_sizes: dict[bytes, int] = {}  # of chunk lines met before, short and plain ones: at most 22,000
+_sizes: dict[bytes, int] = {}  # of chunk lines met before, short and plain ones: at most 11,000
+_next_sizes: dict[bytes, int] = {}  # the same, of these lines behind the line end of a chunk
 
 
 class Headers(Mapping[str, str]):
@@ -914,7 +915,7 @@ class _Chunked:
         wrong stays in the buffer.
         """
         pieces: list[bytes] = []
-        position, left, find, sizes = 0, self.left, buffer.find, _sizes
+        position, left, find = 0, self.left, buffer.find
         try:
             while left != _TRAILERS:
                 if not left:  # a chunk line comes next
@@ -927,7 +928,7 @@ class _Chunked:
                             raise BodyError("a chunk line of the body ends with a bare LF")
                         break
                     line = buffer[position:end]
-                    size = sizes.get(line) or _chunk_size(line)
+                    size = _sizes.get(line) or _chunk_size(line)
                     if not size:
                         position, left = end, _TRAILERS
                         break
@@ -936,7 +937,7 @@ class _Chunked:
                 pieces.append(buffer[position : stop - 2])
                 # Mostly, the line end of this chunk and the line of the next are known as one.
                 end = find(b"\r\n", stop)
-                known = sizes.get(buffer[stop - 2 : end])
+                known = _next_sizes.get(buffer[stop - 2 : end])
                 if known and end > 0:
                     position, left = end + 2, known + 2
                     continue
@@ -983,7 +984,7 @@ def _chunk_size(line: bytes) -> int:
         raise BodyError(f"malformed chunk size in the body: {_octets(line[:20])}")
     size = int(digits, 16)
     if len(line) < 4 and line.isalnum():
-        _sizes[line] = _sizes[b"\r\n" + line] = size  # to look it up is five times faster
+        _sizes[line] = _next_sizes[b"\r\n" + line] = size  # to look it up is five times faster
     return size
 
 

@@ -133,6 +133,7 @@ BAD_CHUNKS: dict[str, bytes] = {
     "size beyond all bounds": b"F" * 17 + b"\r\n" + BODY,
     "data longer than its size": b"8\r\n" + BODY + b"\r\n" + LAST_CHUNK,
     "no line end after the data": b"9\r\n" + BODY + LAST_CHUNK,
+    "a size that came before in its place": 2 * (b"09\r\n" + BODY) + b"\r\n" + LAST_CHUNK,
     "bare LF alone": b"9\n" + BODY + b"\n",  # no CRLF follows
     "bare LF after the size": b"9\n" + BODY + b"\r\n" + LAST_CHUNK,
     "bare LF after the data": b"9\r\n" + BODY + b"\n" + LAST_CHUNK,
