@@ -308,7 +308,9 @@ def _carried(value: Any) -> Any:
     try:
         pickle.loads(pickle.dumps(value))
     except Exception:  # of whatever class that library's `__reduce__` or `__init__` raises
-        return value.copy() if hasattr(value, "copy") else _Ours(_cause(value))
+        if isinstance(value, BaseException):
+            return _Ours(_cause(value))
+        return value.copy() if hasattr(value, "copy") else value  # pickle tells what is wrong
     return value
 
 
@@ -986,7 +988,10 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes]]):
                 return event  # type: ignore[no-any-return]
             if not self._goes_on():
                 reader = self._reader
-                self._take(next(reader), reader)
+                item = next(reader)
+                if self._reader is not reader:  # closed, perhaps by the source itself
+                    raise StopIteration
+                self._take(item, reader)
         raise RuntimeError(_BROKEN_OFF)
 
     def close(self) -> None:

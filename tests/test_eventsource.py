@@ -633,6 +633,20 @@ class Closing(unittest.TestCase):
                 await world.close(events)
                 self.assertEqual(source.closed, 1)
 
+    def test_by_the_source_itself(self) -> None:
+        """What it hands over then, and all that it could, is not for who closed it."""
+        for make, items in ((EventSource, LINES), (EventSource.from_chunks, ["data: a\n\n", "data: b\n\n"])):
+            with self.subTest(make):
+
+                def source(items: Iterable[str] = items) -> Iterator[str]:
+                    for item in items:
+                        events.close()
+                        yield item
+
+                events: Any = make(map(str, source()))  # a map has no close()
+                self.assertEqual(list(events), [])
+                self.assertEqual(list(events), [])
+
     def test_closes_the_object_given_not_only_its_iterator(self) -> None:
         class Response:
             closed = False
