@@ -615,6 +615,13 @@ class Exceptions(World):
                     if not isinstance(twin, sse.SSEConnectionError):
                         self.assertEqual(twin.headers["Retry-After"], "5")
 
+    def test_what_cannot_be_pickled_otherwise_is_told_by_pickle(self) -> None:
+        error = sse.SSEError("why")
+        error.lock = threading.Lock()  # type: ignore[attr-defined]
+        self.assertIs(copy.copy(error).lock, error.lock)
+        with self.assertRaisesRegex(TypeError, "cannot pickle .*lock"):
+            pickle.dumps(error)
+
     def test_classes(self) -> None:
         self.assertEqual(
             [type(error) for error in self.failures()],
