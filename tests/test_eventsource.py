@@ -640,7 +640,7 @@ class Closing(unittest.TestCase):
 
                 def source(items: Iterable[str] = items) -> Iterator[str]:
                     for item in items:
-                        events.close()
+                        events.close()  # noqa: B023  # it is made below, in the same turn
                         yield item
 
                 events: Any = make(map(str, source()))  # a map has no close()
