@@ -822,7 +822,8 @@ class _Head:
             end = _HEAD_END.search(buffer, self._searched)
             self._searched = 0 if end else len(buffer) - 2
             if self._interim + (end.end() if end else len(buffer)) > _MAX_HEAD:
-                raise ProtocolError(f"the head of the answer is larger than {_MAX_HEAD} bytes")
+                whose = "the answer with all interim ones (1xx)" if self._interim else "the answer"
+                raise ProtocolError(f"the head of {whose} is larger than {_MAX_HEAD} bytes")
             if not buffer.startswith(b"HTTP/1."[: len(buffer)]):
                 hint = " [an https server? see the URL]" if buffer[:1] == b"\x15" else ""
                 raise ProtocolError(f"the answer is not HTTP/1: {_octets(buffer[:40])}{hint}")

@@ -1476,11 +1476,12 @@ _FOREIGN_OPTIONS = {  # what other libraries have, and what to write here
     "auth token api_key": 'headers={"Authorization": ...}, or user:password@ in the URL',
     "cookies cookie": 'headers={"Cookie": ...}',
     "user_agent": 'headers={"User-Agent": ...}',
-    "data form files": "json=, or content= with an encoded body (urllib.parse.urlencode)",
+    "data form": "json=, or content= with an encoded body (urllib.parse.urlencode)",
+    "files": "content= with an encoded body, and headers= with its Content-Type",
     "body": "content=",
     "option": "method=",
     "cert key": "verify= with an ssl.SSLContext that has load_cert_chain()",
-    "ssl ssl_context verify_ssl insecure cafile": "verify=",
+    "ssl ssl_context verify_ssl insecure cafile": "verify=, False, a CA file or an SSLContext",
     "proxies": "proxy=",
     "allow_redirects": "follow_redirects=",
     "session client http_client pool": "transport=",
@@ -1500,7 +1501,7 @@ _FOREIGN_OPTIONS = {  # what other libraries have, and what to write here
     "on_connect": "on_open=",
     "on_close on_disconnect": "on_error=",
     "logger": 'logging.getLogger("sse")',
-    "stream chunk_size": "leave it out, for pieces are taken as they arrive",
+    "stream chunk_size": "leave it out, for the answer is always read as it arrives",
     "encoding char_enc": "leave it out, for an event stream is always UTF-8",
 }
 
@@ -2273,7 +2274,7 @@ class _Client(Generic[_Made, _Transport]):
         if transport is None:
             _httpclient().check(verify, proxy, uds)
         elif not (verify is True and proxy is None and uds is None and follow_redirects is True):
-            raise TypeError("with transport= set verify, proxy, uds, follow_redirects on that one")
+            raise TypeError("set verify, proxy, uds, follow_redirects on the client in transport=")
         else:
             try:
                 options.transport = _httpclient().transport_of(transport, self._asynchronous)

@@ -516,6 +516,11 @@ class Pieces(unittest.TestCase):
         self.assertEqual(parser.receive(OK[9:] + b"\r\nx"), b"x")
         self.assertRaises(ConnectError, ResponseParser().feed, b"")
 
+    def test_interim_answers_without_end_are_told_from_one_large_head(self) -> None:
+        for head_, text in ((OK + 70000 * b"x", "the head of the answer is"), (6000 * b"HTTP/1.1 100\r\n\r\n", "1xx")):
+            with self.assertRaisesRegex(ProtocolError, text):
+                ResponseParser().feed(head_)
+
     def test_each_end_is_found_wherever_it_is_cut(self) -> None:
         for end in (b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\n\n"):
             start = OK[:-2] + b"\nTransfer-Encoding: chunked" + end + b"0\r\nX: y"

@@ -196,11 +196,11 @@ class Options(World):
             ("max_retry", "instead: max_retries="), ("jsn", "instead: json="), ("zzzz", "'zzzz'$"),
             ("whole_url", "no option 'whole_url'"), ("last_event", "instead: last_event_id=$"),
             ("connect_timeout", "instead: timeout=$"), ("exit_events", "instead: until=$"),
-            ("ssl_context", "instead: verify="), ("on_close", "instead: on_error=$"),
+            ("ssl", "instead: verify=.*SSLContext$"), ("on_close", "instead: on_error=$"),
             ("event_types", "'event_types'$"), ("port", "'port'$"),  # near to none of ours
             ("sse_read_timeout", "instead: idle_timeout=$"), ("http_client", "instead: transport=$"),
             ("option", "instead: method=$"), ("encoding", "always UTF-8$"),
-            ("max_attempts", "instead: max_retries=$"),
+            ("max_attempts", "instead: max_retries=$"), ("files", "content=.*Content-Type$"),
         ):  # fmt: skip
             for make in (connect, async_connect):
                 with self.subTest(name), self.assertRaisesRegex(TypeError, hint):
