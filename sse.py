@@ -874,9 +874,8 @@ class _Source(Generic[_Items]):
         """The event that the end of what was read cuts off; `None` while events are ready."""
         return self._parser.unfinished
 
-    def _goes_on(self) -> bool:
+    def _goes_on(self, parser: SSEParser) -> bool:
         """Is there more to interpret of what was read? Raises what ended that."""
-        parser = self._parser
         if self._rest and any(map(parser._push, self._rest)):  # to the first that brings something
             return True
         error = parser._stream.error
@@ -889,13 +888,13 @@ class _Source(Generic[_Items]):
         finally:
             del error
 
-    def _take(self, item: Any, more: Iterator[Any] | None = None) -> None:
+    def _take(self, parser: SSEParser, item: Any, more: Iterator[Any] | None = None) -> None:
         """A piece, or a line with those that can be had behind it."""
         if self._kind is SSEParser:
             self._rest = _sliced(item)
             return
         kind = self._kind = self._kind or (bytes if isinstance(item, bytes) else str)
-        line, stream = _line(kind, item), self._parser._stream
+        line, stream = _line(kind, item), parser._stream
         if more is not None:
             plain = kind is str and line == item
             stream.lines = more if plain else map(partial(_line, kind), more)
@@ -983,23 +982,24 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes]]):
         return self
 
     def __next__(self) -> SSEEvent:
-        for event in self._parser._items:
+        parser = self._parser
+        for event in parser._items:
             if event is not None:
                 return event  # type: ignore[no-any-return]
-            if not self._goes_on():
+            if not self._goes_on(parser):
                 reader = self._reader
-                item = next(reader)
-                if self._reader is not reader:  # closed, perhaps by the source itself
+                self._take(parser, next(reader), reader)
+                if self._parser is not parser:  # closed, by the source itself or another thread
+                    self._rest = ()
                     raise StopIteration
-                self._take(item, reader)
         raise RuntimeError(_BROKEN_OFF)
 
     def close(self) -> None:
         """Close the source, if it can be closed; the iteration ends. Only what `from_response` made
         may be closed while another thread waits for its next event.
         """
+        self._parser = SSEParser(self._parser.last_event_id)  # first: `__next__` looks at it last
         reader, self._reader, self._rest = self._reader, iter(()), ()
-        self._parser = SSEParser(self._parser.last_event_id)
         for closable in {id(reader): reader, id(self._source): self._source}.values():
             if hasattr(closable, "close"):
                 closable.close()
@@ -1037,10 +1037,11 @@ class AsyncEventSource(_Source[AsyncIterable[str] | AsyncIterable[bytes]]):
         return self
 
     async def __anext__(self) -> SSEEvent:
-        for event in self._parser._items:
+        parser = self._parser
+        for event in parser._items:
             if event is not None:
                 return event  # type: ignore[no-any-return]
-            if self._goes_on():
+            if self._goes_on(parser):
                 continue
             reader, item = self._reader, None
             if reader is not None:
@@ -1051,7 +1052,7 @@ class AsyncEventSource(_Source[AsyncIterable[str] | AsyncIterable[bytes]]):
                         raise
             if reader is None or self._reader is not reader:  # closed, perhaps by another task
                 raise StopAsyncIteration
-            self._take(item)
+            self._take(parser, item)
         raise RuntimeError(_BROKEN_OFF)
 
     async def aclose(self) -> None:
