@@ -616,10 +616,14 @@ class Exceptions(World):
                         self.assertEqual(twin.headers["Retry-After"], "5")
 
     def test_what_cannot_be_pickled_otherwise_is_told_by_pickle(self) -> None:
+        class Handle:
+            def __reduce__(self) -> Any:
+                raise TypeError("a handle cannot be pickled")
+
         error = sse.SSEError("why")
-        error.lock = threading.Lock()  # type: ignore[attr-defined]
-        self.assertIs(copy.copy(error).lock, error.lock)
-        with self.assertRaisesRegex(TypeError, "cannot pickle .*lock"):
+        error.handle = Handle()  # type: ignore[attr-defined]
+        self.assertIs(copy.copy(error).handle, error.handle)
+        with self.assertRaisesRegex(TypeError, "a handle cannot be pickled"):
             pickle.dumps(error)
 
     def test_classes(self) -> None:
