@@ -1458,7 +1458,8 @@ _CHECKS: dict[str, tuple[Any, Callable[[Any], object] | None, str]] = {
 }
 
 
-_LIFTED = ("timeout", "idle_timeout", "max_event_size", "content_type")  # by None
+# The limits and the demand that `None` lifts.
+_LIFTED = ("timeout", "idle_timeout", "max_event_size", "content_type")
 
 
 def _check_option(name: str, value: Any) -> None:
