@@ -33,6 +33,7 @@ from collections.abc import (
 )  # fmt: skip
 from functools import cache, partial, wraps
 from itertools import chain, starmap
+from math import inf
 from operator import attrgetter
 from types import SimpleNamespace
 
@@ -1087,7 +1088,7 @@ async def _raise_refusal(response: Any, refusal: Callable[..., SSEError]) -> Asy
 # Where the libraries that block keep the socket: http.client gives its own away to the response
 # when the connection will not be used again, urllib3's and niquests' connections keep theirs.
 _SOCKETS = ("raw.connection.sock", "connection.sock", "raw._fp.fp.raw._sock", "_fp.fp.raw._sock",
-            "fp.raw._sock")  # fmt: skip
+            "fp.raw._sock", "_exchange._wire._sock")  # fmt: skip
 
 # Errors by package and class: of a lost connection or a broken body, though no `OSError`; and
 # what is no drop though it derives from one: the caller's mistakes, too many redirects, and what
@@ -1520,6 +1521,8 @@ class _Options:
         def __getattr__(self, name: str) -> Any: ...
         def __setattr__(self, name: str, value: Any) -> None: ...
 
+    is_client = False  # is the transport another library's client?
+
     def __init__(self, given: dict[str, Any]) -> None:
         for name, default in _Client._defaults.items():
             value = given[name]
@@ -1872,15 +1875,43 @@ class _Silence(_Ours, TimeoutError):
     """A time limit of ours over what others do."""
 
 
+_MOMENT = 0.05  # seconds in which what has arrived gets through another library
 _GRACE = 1.0  # seconds for another library's client to take its connection back
 _closing: set[Any] = set()  # tasks that take longer to give something back; the loop holds none
 
 
-class _ForeignLink:
-    """A link over a transport: another library's client, or the caller's function."""
+def _closed_gate() -> Any:
+    """What a thread can wait for. Unlike an Event it can be opened by a signal's handler."""
+    gate = _thread.allocate_lock()
+    gate.acquire()
+    return gate
 
-    def __init__(self, idle_timeout: float | None) -> None:
+
+def _open_gate(gate: Any) -> None:
+    try:
+        gate.release()
+    except RuntimeError:
+        pass  # it is open
+
+
+def _opens(gate: Any, seconds: float) -> bool:
+    """Wait for a gate, at most so many seconds; is it open?"""
+    while seconds > 0:
+        if gate.acquire(timeout=min(seconds, _SLICE)):
+            return True
+        seconds -= _SLICE
+    return False
+
+
+_SLICE = 0.25 if os.name == "nt" else 1e6  # seconds; Windows sees Ctrl-C only between two waits
+
+
+class _ForeignLink:
+    """A link over a transport: another library's client (`is_client`) or the caller's function."""
+
+    def __init__(self, idle_timeout: float | None, is_client: bool = False) -> None:
         self._idle = idle_timeout
+        self._is_client = is_client
         self._process = os.getpid()  # in a forked child the connection is the parent's
         self.closed = False
 
@@ -1904,28 +1935,66 @@ def _as_bytes(piece: Any) -> bytes:
 
 class _BlockingForeign(_ForeignLink):
     """Over one that blocks, interruptible from any thread, as `httpclient`'s own: who is inside a
-    call closes on the way out, for the libraries' `close()` waits for a read that blocks. Until
-    there is a response nothing can be interrupted; `release` closes it then.
+    call closes on the way out, for the libraries' `close()` waits for a read that blocks. Nothing
+    interrupts a library before there is a response, so its client sends in a thread, which is left
+    to itself when the wait is given up, and closes what it gets then. The caller's function is
+    called in his own thread, to which it may be bound: it ends when it returns.
     """
 
     whole = False  # what a signal's handler raises leaves the libraries' readers broken
 
-    def __init__(self, idle_timeout: float | None) -> None:
-        super().__init__(idle_timeout)
+    def __init__(self, idle_timeout: float | None, is_client: bool = False) -> None:
+        super().__init__(idle_timeout, is_client)
         self._opened: list[Any] = []  # the response, from when it is there until it is closed
+        self._failures: list[BaseException] = []  # what the transport raised in its place
+        self._gate = _closed_gate()  # of who waits for one of the two
+        self._timer: Any = None  # bounds all reads of an error's body together
         self._pieces: Iterator[bytes] = iter(())
         self._inside = False
 
     async def open(self, request: Any, timeout: float | None) -> Any:
-        # In one step of the interpreter: what a signal's handler raises when the transport has
-        # returned finds the response where `release` looks for it.
-        self._opened.extend(starmap(partial(request, timeout=timeout), [()]))
+        send = partial(request, timeout=timeout)
+        if self._is_client:
+            self._open_apart(send, timeout)
+        else:
+            # In one step of the interpreter: what a signal's handler raises when the transport has
+            # returned finds the response where `release` looks for it.
+            self._opened.extend(starmap(send, [()]))
         response = self._opened[0]
         if hasattr(response, "__await__"):
             raise TypeError("an asynchronous transport is for async_connect")
         _limit_reads(response, self._idle)
         self._pieces = _pieces(response)
         return response
+
+    def _open_apart(self, send: Callable[[], Any], timeout: float | None) -> None:
+        from contextvars import copy_context
+        from threading import Thread
+
+        if self.closed:
+            raise ConnectionAbortedError
+        thread = Thread(target=copy_context().run, args=(self._send, send), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # as for want of descriptors
+            raise _Ours(f"no thread for the transport: {error}") from error
+        # A process that was stopped looks at what has arrived.
+        in_time = _opens(self._gate, inf if timeout is None else timeout + _MOMENT)
+        if self.closed:
+            raise ConnectionAbortedError
+        if not in_time:
+            raise _Silence(f"no answer within timeout={timeout:g} seconds")
+        if self._failures:
+            raise self._failures.pop()
+
+    def _send(self, send: Callable[[], Any]) -> None:
+        try:
+            self._opened.append(send())
+        except BaseException as error:
+            self._failures.append(error)
+        if self.closed:  # asked for when the response is there, and `interrupt` does the reverse
+            self._close()
+        _open_gate(self._gate)
 
     def take(self, response: Any) -> None:
         self._opened, self._pieces = [response], _pieces(response)
@@ -1944,17 +2013,28 @@ class _BlockingForeign(_ForeignLink):
     def read_now(self) -> None:
         """`None`: there is no cheaper way than `read`."""
 
-    def limit(self, seconds: float | None) -> None:
+    def limit(self, seconds: float) -> None:
+        """The libraries bound each read by itself, and a body may come byte by byte."""
+        from threading import Timer
+
         for response in self._opened:
             _limit_reads(response, seconds)
+        if self._timer is None:
+            self._timer = Timer(seconds, self.stop)
+            self._timer.daemon = True
+            try:
+                self._timer.start()
+            except RuntimeError:
+                pass  # no thread can be had: then the bound for each read has to do
 
     def stop(self) -> None:
-        for response in self._opened:
-            if self._process != os.getpid() or not _wake_reader(response):
-                self.interrupt()
+        responses = [*self._opened]
+        if not (responses and self._process == os.getpid() and all(map(_wake_reader, responses))):
+            self.interrupt()
 
     def interrupt(self) -> None:
         self.closed = True
+        _open_gate(self._gate)
         for response in self._opened:
             if self._process != os.getpid():  # what is said in closing would reach the server
                 self._opened = [_socket_of(response) or response]
@@ -1973,6 +2053,9 @@ class _BlockingForeign(_ForeignLink):
 
     async def release(self) -> None:
         self.interrupt()
+        if self._timer is not None and self._timer.is_alive():
+            self._timer.cancel()
+            self._timer.join(_GRACE)
 
     # For `EventSource`, whose source it is.
     close = interrupt
@@ -1990,14 +2073,19 @@ class _BlockingForeign(_ForeignLink):
 
 class _AsyncForeign(_ForeignLink):
     """Over one of asyncio. Each step of the library is a task: who awaits it may be cancelled and
-    await it again, and `interrupt` cancels it, never who awaits.
+    await it again, and `interrupt` has it cancelled, never who awaits. All tasks run in one
+    context, as a generator's steps do, where Python can do that (3.11).
     """
 
-    def __init__(self, idle_timeout: float | None) -> None:
-        super().__init__(idle_timeout)
+    def __init__(self, idle_timeout: float | None, is_client: bool = False) -> None:
+        super().__init__(idle_timeout, is_client)
         self._response: Any = None
         self._pieces: Any = None
+        self._loop: Any = None  # in which the library's steps run
+        self._context: dict[str, Any] = {}  # of the tasks, as an argument
         self._step: Any = None  # the task of the step that goes on
+        self._begun = 0.0  # when, by the loop's clock
+        self._late: Any = None  # when its time was found to be over
         self._closer: Any = None  # the task that gives the connection back
         self.whole = True  # no piece was handed over since `read` was called
 
@@ -2029,14 +2117,27 @@ class _AsyncForeign(_ForeignLink):
         self._idle = seconds
 
     async def _within(self, seconds: float | None, step: Callable[[], Any], what: str) -> Any:
+        """The result of a step that may take so many seconds, however often it is awaited."""
         import asyncio
 
         if self.closed:
             raise ConnectionAbortedError
-        task = self._step = self._step or asyncio.ensure_future(step())
-        for limit in (seconds, 0.05):  # a process that was stopped looks at what has arrived
-            if not task.done():
-                await asyncio.wait({task}, timeout=limit)
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            if sys.version_info >= (3, 11):
+                from contextvars import copy_context
+
+                self._context["context"] = copy_context()
+        clock = self._loop.time
+        if self._step is None:
+            self._step, self._begun, self._late = self._task(step()), clock(), None
+        task = self._step
+        if not task.done() and self._late is None:
+            left = None if seconds is None else max(0.0, self._begun + seconds - clock())
+            await asyncio.wait({task}, timeout=left)
+            self._late = clock()
+        if not task.done():  # a process that was stopped looks at what has arrived
+            await asyncio.wait({task}, timeout=max(0.0, self._late + _MOMENT - clock()))
         if not task.done():
             raise _Silence(f"{what}={seconds:g} seconds")
         self._step = None
@@ -2044,31 +2145,48 @@ class _AsyncForeign(_ForeignLink):
             raise ConnectionAbortedError
         return task.result()
 
-    def interrupt(self) -> None:
-        if self.closed:  # a second cancel breaks what the libraries do because of the first
-            return
-        self.closed, step = True, self._step
-        if step is not None and not self._is_left():
-            step.cancel()
+    def _task(self, awaitable: Any) -> Any:
+        async def result() -> Any:
+            return await awaitable
 
-    stop = interrupt
+        return self._loop.create_task(result(), **self._context)
+
+    def stop(self) -> None:
+        """What has arrived is there within a moment of the library's time."""
+        self._idle, step = 0.0, self._step
+        if self._response is None:
+            self.interrupt()
+        elif step is not None and not self._is_left():
+            late = partial(self._loop.call_later, _MOMENT, self._interrupt_step, step)
+            self._loop.call_soon_threadsafe(late)
+
+    def _interrupt_step(self, step: Any) -> None:
+        if self._step is step:
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """May be called from wherever a client is dropped: another thread, a signal's handler."""
+        if not self.closed:  # a second cancel breaks what the libraries do because of the first
+            self.closed = True
+            if not self._is_left():
+                self._loop.call_soon_threadsafe(self._give_back)
 
     def _is_left(self) -> bool:
         """Is the loop of the connection closed, or another process's, which shares its selector?"""
-        step = self._step
-        return self._process != os.getpid() or (step is not None and step.get_loop().is_closed())
+        return self._process != os.getpid() or self._loop is None or self._loop.is_closed()
+
+    def _give_back(self) -> None:
+        if self._closer is None:
+            self._closer = self._task(self._close())
+            _closing.add(self._closer)
+            self._closer.add_done_callback(_closing.discard)
 
     async def release(self) -> None:
         """Give the connection back, once, whoever is cancelled meanwhile and how often."""
-        import asyncio
-
         self.interrupt()
         if self._is_left():
             return
-        if self._closer is None:
-            self._closer = asyncio.ensure_future(self._close())
-            _closing.add(self._closer)
-            self._closer.add_done_callback(_closing.discard)
+        self._give_back()
         await _finished(self._closer, _GRACE)
         if self._closer.done():
             self._closer.result()  # what a signal's handler raised in it
@@ -2078,6 +2196,7 @@ class _AsyncForeign(_ForeignLink):
 
         task, self._step = self._step, None
         if task is not None:
+            task.cancel()
             await asyncio.wait({task})
             if not task.cancelled() and task.exception() is None and self._response is None:
                 self._response = task.result()  # it came when nobody waited for it any more
@@ -2280,6 +2399,7 @@ class _Client(Generic[_Made, _Transport]):
         else:
             try:
                 options.transport = _httpclient().transport_of(transport, self._asynchronous)
+                options.is_client = options.transport is not transport  # of another library
             except ImportError:  # sse.py by itself: then it must be a function
                 if not callable(transport):
                     raise
@@ -2391,7 +2511,7 @@ class _Client(Generic[_Made, _Transport]):
     def _new_link(self) -> Any:
         options = self._options
         if options.transport is not None:
-            return self._foreign(options.idle_timeout)
+            return self._foreign(options.idle_timeout, options.is_client)
         route = options.verify, options.proxy, options.uds, options.follow_redirects
         return getattr(_httpclient(), self._exchange)(*route, options.idle_timeout)
 
@@ -2716,15 +2836,6 @@ def _in_turn(method: Callable[[SSEClient], Any]) -> Any:
 
 if not _ONE_AT_A_TIME:
     SSEClient.__next__ = _in_turn(SSEClient.__next__)  # type: ignore[method-assign]
-
-_SLICE = 0.25 if os.name == "nt" else 1e6  # seconds; Windows sees Ctrl-C only between two waits
-
-
-def _open_gate(gate: Any) -> None:
-    try:
-        gate.release()
-    except RuntimeError:
-        pass  # it is open
 
 
 def _enter(client: _Client[Any, Any]) -> None:

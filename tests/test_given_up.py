@@ -1,0 +1,245 @@
+"""What somebody gives up: a wait, a step, an attempt, a client. Over the own wires and `transport=`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import signal
+import sys
+import threading
+import unittest
+import warnings
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import sse
+from sse import SSEConnectionError
+from tests.server import PATIENCE, head
+from tests.worlds import Checked, needs_prompt_finalizers
+
+STREAM = {"Content-Type": "text/event-stream"}
+STALLED = head("Content-Length: 100", status="401 Unauthorized")
+
+
+class Session:
+    """A blocking client that looks like that of requests: its first answer comes when it is let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.let_go, self.closed = (threading.Event() for _ in range(3))
+
+    def request(self, method: str, url: str, **options: Any) -> Any:
+        close = self.closed.set if not self.asked.is_set() else lambda: None
+        if not self.asked.is_set():
+            self.asked.set()
+            assert self.let_go.wait(PATIENCE)
+        return SimpleNamespace(status_code=204, headers={}, url=url, iter_bytes=lambda: iter(()), close=close)
+
+
+Session.__module__ = "requests.sessions"
+
+
+class HeadOfAClientThatBlocks(Checked):
+    """No library can be interrupted while it waits for a head, but who waits for the library can."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.session = Session()
+
+    def tearDown(self) -> None:
+        """The answer that nobody waits for any more is closed."""
+        self.session.let_go.set()
+        self.assertTrue(self.session.closed.wait(PATIENCE))
+
+    def connect(self, **options: Any) -> Any:
+        return sse.connect("http://a/", transport=self.session, **{"timeout": PATIENCE, **options})
+
+    def meanwhile(self, work: Callable[[], object]) -> None:
+        def run() -> None:
+            self.session.asked.wait(PATIENCE)
+            work()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.addCleanup(thread.join)
+
+    def test_closed(self) -> None:
+        client = self.connect()
+        self.meanwhile(client.close)
+        self.assertEqual([*client], [])
+
+    def test_reconnected(self) -> None:
+        client = self.connect()
+        self.meanwhile(client.reconnect)
+        self.assertEqual([*client], [])
+
+    def test_time_limit(self) -> None:
+        with self.assertRaisesRegex(SSEConnectionError, "no answer within timeout=0.05 seconds"):
+            next(self.connect(timeout=0.05, max_retries=0))
+
+    @unittest.skipUnless(hasattr(signal, "setitimer"), "there are no such signals here")
+    def test_interrupted(self) -> None:
+        class Mine(Exception):
+            pass
+
+        def handler(*_: object) -> None:
+            raise Mine
+
+        before = signal.signal(signal.SIGALRM, handler)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        client = self.connect()
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with self.assertRaises(Mine):
+            next(client)
+        client.close()
+
+    def test_its_own_error_comes_out(self) -> None:
+        def refuse(*_: Any, **__: Any) -> None:
+            raise KeyError("of the library")
+
+        session, self.session.request = self.session, refuse  # type: ignore[method-assign]
+        with self.assertRaisesRegex(KeyError, "of the library"):
+            next(self.connect())
+        session.closed.set()
+
+    def test_variables_of_the_context(self) -> None:
+        variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+        variable.set("of the caller")
+        seen = []
+        request = self.session.request
+        self.session.request = lambda *args, **options: (seen.append(variable.get()), request(*args))[1]  # type: ignore
+        self.session.let_go.set()
+        self.assertEqual([*self.connect()], [])
+        self.assertEqual(seen, ["of the caller"])
+
+
+class Pieces:
+    """An answer of a coroutine function: pieces that are put into a queue, then the end."""
+
+    status_code, headers, url = 200, STREAM, "http://a/"
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self.closed = False
+        for piece in pieces:
+            self.queue.put_nowait(piece)
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        while piece := await self.queue.get():
+            yield piece
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def answering(*answers: Any) -> Any:
+    left = iter(answers)
+
+    async def transport(*_: Any, **__: Any) -> Any:
+        return next(left)
+
+    return transport
+
+
+class AwaitedTransports(Checked):
+    def run_async(self, awaitable: Any) -> None:
+        asyncio.run(asyncio.wait_for(awaitable, PATIENCE))
+
+    def test_reconnect_delivers_what_has_arrived(self) -> None:
+        """Whether somebody waits for it, has waited, or has not asked yet."""
+
+        async def main(wait: str) -> None:
+            first, second = Pieces(b"data: a\n\n"), Pieces(b"data: new\n\n")
+            async with sse.async_connect("http://a/", transport=answering(first, second)) as client:
+                self.assertEqual((await anext(client)).data, "a")
+                task = None
+                if wait == "given up":
+                    with self.assertRaises(asyncio.TimeoutError):
+                        await asyncio.wait_for(anext(client), 0.01)
+                elif wait == "goes on":
+                    task = asyncio.ensure_future(anext(client))
+                    await asyncio.sleep(0)
+                first.queue.put_nowait(b"data: b\n\n")
+                first.queue.put_nowait(b"data: c\n\n")
+                client.reconnect()
+                data = [(await task).data] if task else []
+                while "new" not in data:
+                    data.append((await anext(client)).data)
+                self.assertEqual(data, ["b", "c", "new"])
+                self.assertTrue(first.closed)
+
+        for wait in ("none", "given up", "goes on"):
+            with self.subTest(wait):
+                self.run_async(main(wait))
+
+    def test_reconnect_ends_the_wait_for_what_does_not_come(self) -> None:
+        async def main() -> None:
+            answers = Pieces(b"data: a\n\n"), Pieces(b"data: new\n\n")
+            async with sse.async_connect("http://a/", transport=answering(*answers), idle_timeout=None) as client:
+                await anext(client)
+                task = asyncio.ensure_future(anext(client))
+                await asyncio.sleep(0)
+                client.reconnect()
+                self.assertEqual((await task).data, "new")
+
+        self.run_async(main())
+
+    def test_silence_is_noticed_by_who_polls(self) -> None:
+        """Each poll is shorter than the limit, which all of them together exceed."""
+
+        async def main() -> None:
+            transport = answering(Pieces(b"data: x\n\n"))
+            options = {"idle_timeout": 0.2, "max_retries": 0}
+            async with sse.async_connect("http://a/", transport=transport, **options) as client:
+                await anext(client)
+                with self.assertRaisesRegex(SSEConnectionError, "silence for idle_timeout=0.2 seconds"):
+                    while True:
+                        try:
+                            await asyncio.wait_for(anext(client), 0.04)
+                        except asyncio.TimeoutError:
+                            pass
+
+        self.run_async(main())
+
+    def test_a_generator_keeps_its_context(self) -> None:
+        variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+
+        class Bound(Pieces):
+            async def aiter_bytes(self) -> AsyncIterator[bytes]:
+                token = variable.set("of the generator")
+                yield b"data: a\n\n"
+                self.seen = variable.get()
+                variable.reset(token)
+                yield b"data: b\n\n"
+
+        async def main() -> None:
+            answer = Bound()
+            client = sse.async_connect("http://a/", transport=answering(answer), reconnect=False)
+            if sys.version_info < (3, 11):  # no task can be given a context
+                return await client.close()
+            self.assertEqual([event.data async for event in client], ["a", "b"])
+            self.assertEqual(answer.seen, "of the generator")
+
+        self.run_async(main())
+
+    @needs_prompt_finalizers
+    def test_a_client_dropped_unclosed(self) -> None:
+        async def main(elsewhere: bool) -> None:
+            answer = Pieces(b"data: a\n\n")
+            clients = [sse.async_connect("http://a/", transport=answering(answer))]
+            await anext(clients[0])
+            if elsewhere:
+                await asyncio.get_running_loop().run_in_executor(None, clients.clear)
+            else:
+                clients.clear()
+            while not answer.closed:
+                await asyncio.sleep(0)
+
+        for elsewhere in (False, True):
+            with self.subTest(elsewhere=elsewhere), warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                self.run_async(main(elsewhere))
+
+
+if __name__ == "__main__":
+    unittest.main()
