@@ -2248,19 +2248,20 @@ _ONE_AT_A_TIME = _GIL and sys.implementation.name == "cpython"
 class _Attempt:
     """One connection: its link, and the parser of its stream once it is open."""
 
-    __slots__ = ("end", "link", "parser", "process")
+    __slots__ = ("end", "given_up", "link", "parser", "process")
 
     def __init__(self, link: Any) -> None:
         self.link = link
         self.parser: SSEParser | None = None
         self.end: BaseException | None = None  # why, if it has ended
+        self.given_up = _GIVEN_UP  # why, when the caller gives it up
         self.process = os.getpid()  # in a forked child it is the parent's
 
     def give_up(self) -> Any:
         """End it by the caller's wish. Returns what its end was before, which it does not keep: an
         exception refers to frames, and they to the attempt.
         """
-        end, self.end = self.end, _GIVEN_UP
+        end, self.end = self.end, self.given_up
         return end
 
     async def open(
@@ -2275,6 +2276,7 @@ class _Attempt:
         facts = response if options.transport is None else _facts(response)
         refusal = _refusal(facts, options.content_type)
         if refusal is not None:
+            self.given_up = refusal(body=b"")  # the body may take long, and adds little to that
             raise refusal(body=await _beginning(self.link))
         if facts.status_code != 204:
             self.parser = SSEParser(last_event_id, options.max_event_size, options.on_comment)
@@ -2492,8 +2494,10 @@ class _Client(Generic[_Made, _Transport]):
             raise RuntimeError("this client does not reconnect; pass reconnect=True to allow it")
         self._restart = True
         attempt, waker = self._attempt, self._waker
-        if attempt is not None:
+        if attempt is not None and attempt.process == os.getpid():
             attempt.link.stop()
+        elif attempt is not None:
+            attempt.link.interrupt()  # what has arrived is the parent's
         if waker is not None:
             waker()
 
@@ -2582,7 +2586,8 @@ class _Client(Generic[_Made, _Transport]):
             if _theirs(attempt.end) is not None:  # he interrupted twice, nearly at once
                 attempt.give_up()
             is_open = attempt.end is _GIVEN_UP and self._reconnection.opened is not None
-            wanted = not self._closed and (self._inside or not self._options.reconnect)
+            last = not self._options.reconnect or self._options.max_retries == 0
+            wanted = not self._closed and (self._inside or last)
             if is_open and wanted and (self._held is not None or attempt.link.whole):
                 attempt.end = None
                 if self._closed:  # meanwhile, by another thread
@@ -2607,17 +2612,26 @@ class _Client(Generic[_Made, _Transport]):
                 return None
             if item.__class__ is str:
                 self._held = None
-                self._options.on_comment(item)
+                self._call("on_comment", item)
                 continue
             self._held = item  # until it is handed over: Ctrl-C in `until` loses nothing
             if self._options.until is not None:
-                last = self._options.until(item)
+                last = self._call("until", item)
                 if self._closed:
                     self._held = None
                 elif last:
                     self._end(last=item)
             return self._held  # type: ignore[no-any-return]
         return None
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        """What a hook, or `until`, returns. A coroutine would be a yes, or do nothing."""
+        result = getattr(self._options, name)(*arguments)
+        if hasattr(result, "__await__"):
+            if hasattr(result, "close"):
+                result.close()
+            raise TypeError(f"{name} is {_CHECKS[name][2]}, not one that returns a coroutine")
+        return result
 
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
@@ -2663,29 +2677,31 @@ class _Client(Generic[_Made, _Transport]):
             self._end()
             return
         if self._options.on_open is not None:
-            self._options.on_open(response)
+            self._call("on_open", response)
         reconnection.opened = time.monotonic()
 
     async def _open(self, attempt: _Attempt) -> Any:
-        options, timeout, begun = self._options, self._options.timeout, time.monotonic()
+        options, timeout = self._options, self._options.timeout
         made = callable(options.headers) or callable(options.params)
         request, self._request = self._request, None
         if request is None or made or self.last_event_id != options.last_event_id:
-            headers, params = await self._made(options.headers), await self._made(options.params)
+            headers, timeout = await self._made(options.headers, timeout)
+            params, timeout = await self._made(options.params, timeout)
             request = options.request(self.last_event_id, headers, params)
-        if made and timeout is not None:
-            timeout = max(0.001, timeout - (time.monotonic() - begun))
         if self._closed or self._restart:
             return None
         return await attempt.open(request, timeout, options, self.last_event_id)
 
-    async def _made(self, option: Any) -> Any:
-        """An option's value for this attempt."""
-        if callable(option):
-            option = option()
-            if hasattr(option, "__await__"):
-                option = await self._awaited(option)
-        return option
+    async def _made(self, option: Any, timeout: float | None) -> tuple[Any, float | None]:
+        """An option's value for this attempt, and the seconds that are left then."""
+        if not callable(option):
+            return option, timeout
+        begun, option = time.monotonic(), option()
+        if hasattr(option, "__await__"):
+            option = await self._awaited(option, timeout)
+        if timeout is not None:
+            timeout = max(0.001, timeout - (time.monotonic() - begun))
+        return option, timeout
 
     def _judge(self, attempt: _Attempt) -> None:
         """What follows from the end of an attempt whose connection is given back."""
@@ -2715,7 +2731,7 @@ class _Client(Generic[_Made, _Transport]):
         elif not (failure is None or isinstance(failure, SSEError)):
             return  # not the attempt failed, but the caller's code
         if options.on_error is not None:
-            options.on_error(error, wait)
+            self._call("on_error", error, wait)
 
     def _failed(self, error: Any, unfinished: SSEEvent | None) -> SSEConnectionError | None:
         """The failure that a last drop is; `None` for a clean end at which nothing is missing."""
@@ -2807,15 +2823,13 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
         self._end()
 
     async def _wait(self, seconds: float) -> None:
-        gate = _thread.allocate_lock()  # unlike an Event it can be set by a signal's handler
-        gate.acquire()
+        gate = _closed_gate()
         self._waker = partial(_open_gate, gate)
-        while seconds > 0 and not (self._closed or self._restart):
-            gate.acquire(timeout=min(seconds, _SLICE))
-            seconds -= _SLICE
+        if not (self._closed or self._restart):
+            _opens(gate, seconds)
         self._waker = None
 
-    async def _awaited(self, option: Any) -> Any:
+    async def _awaited(self, option: Any, timeout: float | None) -> Any:
         return await option
 
 
@@ -2932,27 +2946,31 @@ class AsyncSSEClient(
     async def _wait(self, seconds: float) -> None:
         import asyncio
 
-        gate = asyncio.get_running_loop().create_future()
-        self._waker = gate.cancel
+        loop = asyncio.get_running_loop()
+        gate = loop.create_future()
+        self._waker = partial(loop.call_soon_threadsafe, gate.cancel)  # from a signal's handler too
         try:
             await asyncio.wait({gate}, timeout=seconds)
         finally:
             self._waker = None
 
-    async def _awaited(self, option: Any) -> Any:
+    async def _awaited(self, option: Any, timeout: float | None) -> Any:
         """The result of the caller's coroutine, in a task, so that `close` need not cancel us."""
         import asyncio
 
-        task = asyncio.ensure_future(option)
-        self._waker = task.cancel
+        task, in_time = asyncio.ensure_future(option), False
+        self._waker = partial(task.get_loop().call_soon_threadsafe, task.cancel)
         try:
-            await asyncio.wait({task}, timeout=self._options.timeout)
+            await asyncio.wait({task}, timeout=timeout)
+            in_time = task.done()
         finally:
             self._waker = None
-            task.cancel()
+            if task.cancel():  # it goes on; what it raises now, nobody needs
+                task.add_done_callback(lambda task: task.cancelled() or task.exception())
+                await _finished(task, _GRACE)
         if self._closed or self._restart:
             return None
-        if not task.done():
+        if not in_time:
             what = f"headers or params took longer than timeout={self._options.timeout:g} seconds"
             raise _Silence(what)
         if task.cancelled():

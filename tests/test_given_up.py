@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import signal
 import sys
 import threading
@@ -14,9 +15,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import sse
-from sse import SSEConnectionError
-from tests.server import PATIENCE, head
-from tests.worlds import Checked, needs_prompt_finalizers
+from sse import SSEConnectionError, SSEHTTPError
+from tests.server import CHUNKED, NO_CONTENT, PATIENCE, Connection, Server, chunk, head, stream
+from tests.worlds import Checked, World, in_both_worlds, needs_prompt_finalizers
 
 STREAM = {"Content-Type": "text/event-stream"}
 STALLED = head("Content-Length: 100", status="401 Unauthorized")
@@ -239,6 +240,153 @@ class AwaitedTransports(Checked):
             with self.subTest(elsewhere=elsewhere), warnings.catch_warnings():
                 warnings.simplefilter("ignore", ResourceWarning)
                 self.run_async(main(elsewhere))
+
+
+class Attempts(Checked):
+    def test_what_an_answer_says_is_told_to_who_polls(self) -> None:
+        """Its body may take longer than any poll."""
+
+        async def main(server: Server, **options: Any) -> None:
+            async with sse.async_connect(server.url, **options) as client:
+                await anext(client)
+                with self.assertRaises(asyncio.TimeoutError):  # it reads the body of the error
+                    await asyncio.wait_for(anext(client), 1)
+                with self.assertRaisesRegex(SSEHTTPError, "401 Unauthorized"):
+                    await anext(client)
+
+        def refuse(conn: Connection) -> None:
+            conn.send(STALLED)
+            conn.stall()
+
+        with Server(stream("data: x\n\n"), refuse) as server:
+            asyncio.run(main(server, retry_interval=1))
+            self.assertEqual(len(server.requests), 2)
+
+    def test_headers_that_took_too_long_have_ended(self) -> None:
+        """When the step is over, so that no two of them run at once."""
+
+        async def main() -> None:
+            running, ended = [0], asyncio.Event()
+
+            async def headers() -> dict[str, str]:
+                running[0] += 1
+                try:
+                    await asyncio.sleep(PATIENCE)
+                finally:
+                    await asyncio.sleep(0.05)
+                    running[0] -= 1
+                    ended.set()
+                return {}
+
+            client = sse.async_connect("http://127.0.0.1:9/", headers=headers, timeout=0.01, max_retries=0)
+            with self.assertRaisesRegex(SSEConnectionError, "took longer than timeout=0.01"):
+                await anext(client)
+            self.assertEqual((running, ended.is_set()), ([0], True))
+            client = sse.async_connect("http://127.0.0.1:9/", headers=headers)
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(anext(client), 0.05)
+            self.assertEqual(running, [0])
+            await client.close()
+
+        asyncio.run(main())
+
+    def test_the_time_that_headers_and_params_take_is_of_the_attempt(self) -> None:
+        async def main() -> None:
+            seen: list[float] = []
+
+            async def slow() -> dict[str, str]:
+                await asyncio.sleep(0.05)
+                return {}
+
+            async def transport(*_: Any, timeout: float, **__: Any) -> Any:
+                seen.append(timeout)
+                return SimpleNamespace(**{**vars(Pieces), "status_code": 204, "aiter_bytes": Pieces().aiter_bytes})
+
+            client = sse.async_connect("http://a/", transport=transport, headers=slow, params=slow, timeout=PATIENCE)
+            self.assertEqual([event async for event in client], [])
+            self.assertLess(seen[0], PATIENCE - 0.09)
+
+        asyncio.run(main())
+
+    def test_none_at_all_after_the_first(self) -> None:
+        """With `max_retries=0` a step that is given up keeps the connection, `with` or not."""
+
+        async def main(server: Server) -> None:
+            client = sse.async_connect(server.url, max_retries=0)
+            self.assertEqual((await anext(client)).data, "x")
+            for _ in range(3):
+                with self.assertRaises(asyncio.TimeoutError):
+                    await asyncio.wait_for(anext(client), 0.01)
+            server.signal("more")
+            self.assertEqual((await anext(client)).data, "y")
+            await client.close()
+
+        def script(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk("data: x\n\n"))
+            conn.wait("more")
+            conn.send(chunk("data: y\n\n"))
+            conn.stall()
+
+        with Server(script) as server:
+            asyncio.run(main(server))
+
+    @unittest.skipUnless(hasattr(signal, "setitimer"), "there are no such signals here")
+    def test_reconnect_in_a_handler_ends_a_wait(self) -> None:
+        async def main(server: Server) -> None:
+            async with sse.async_connect(server.url, retry_interval=3_600_000) as client:
+                await anext(client)
+                before = signal.signal(signal.SIGALRM, lambda *_: client.reconnect())
+                self.addCleanup(signal.signal, signal.SIGALRM, before)
+                task = asyncio.ensure_future(anext(client))
+                while client.state == "open":
+                    await asyncio.sleep(0)
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+                self.assertEqual((await task).data, "y")
+
+        with Server(stream("data: x\n\n"), stream("data: y\n\n", end="open")) as server:
+            asyncio.run(asyncio.wait_for(main(server), PATIENCE))
+
+    @unittest.skipUnless(hasattr(os, "fork"), "there is no fork here")
+    def test_reconnect_in_a_child_takes_nothing_of_the_parents(self) -> None:
+        def script(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk("data: 1\n\n"))
+            conn.wait("more")
+            conn.send(chunk("data: 2\n\n"))
+            conn.server.signal("sent")
+            conn.stall()
+
+        with Server(script, stream("data: the child's\n\n", end="open")) as server:
+            with sse.connect(server.url) as client, warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # there are threads: the child does not use what they hold
+                self.assertEqual(next(client).data, "1")
+                server.signal("more")
+                server.wait("sent")
+                child = os.fork()
+                if not child:
+                    signal.alarm(int(PATIENCE))
+                    try:
+                        client.reconnect()
+                        os._exit(next(client).data != "the child's")
+                    finally:
+                        os._exit(1)
+                self.assertEqual(os.waitpid(child, 0)[1], 0)
+                self.assertEqual(next(client).data, "2")
+
+
+@in_both_worlds
+class Hooks(World):
+    def test_a_coroutine_is_refused(self) -> None:
+        """Of a function that does not look like a coroutine function, as decorators make them."""
+
+        async def coroutine(*_: Any) -> bool:
+            return False
+
+        for name in ("on_open", "on_error", "on_comment", "until"):
+            hook = {name: lambda *args: coroutine(*args)}
+            with self.subTest(name), Server(stream(":\n", "data: x\n\n"), NO_CONTENT) as server:
+                with self.assertRaisesRegex(TypeError, f"{name} is a plain function.* coroutine"):
+                    with self.connect(server.url, **hook) as client:
+                        [*client]
 
 
 if __name__ == "__main__":
