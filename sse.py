@@ -595,6 +595,9 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
         except BaseException as error:
             if given is None or isinstance(error, GeneratorExit):
                 raise
+            # The ends of these lines are still there where it was not their own fault.
+            apart = [t.removesuffix("\n").removesuffix("\r") for t in (type, id, *lines[joined:])]
+            type, id, *lines[joined:] = apart
             if not isinstance(line, str):
                 error = TypeError(f"lines are str, as the first, not {line.__class__.__name__}")
             # without this frame in its traceback: whoever clears that would end us

@@ -510,6 +510,16 @@ class Iteration(unittest.TestCase):
                     await world.step(events)
             self.assertEqual(await world.rest(events), [SSEEvent("t", "a\nb", "1"), SSEEvent("message", "c", "1")])
 
+    @in_both_worlds
+    async def test_unfinished_where_the_source_raised(self, world: World) -> None:
+        """Of lines with an end and without, behind each other."""
+        lines = ["event: t", "data: a", "event: u\r\n", "id: 1\n", "data: b\r\n", TimeoutError(), "data: c", ""]
+        events = world.lines(world.source(lines))
+        with self.assertRaises(TimeoutError):
+            await world.step(events)
+        self.assertEqual(events.unfinished, SSEEvent("u", "a\nb", "1"))
+        self.assertEqual(await world.rest(events), [SSEEvent("u", "a\nb\nc", "1")])
+
     def test_goes_on_where_it_was_cancelled(self) -> None:
         async def scenario(make: Callable[[Any], AsyncEventSource], items: list[str]) -> None:
             queue: asyncio.Queue[str] = asyncio.Queue()
