@@ -3161,8 +3161,12 @@ def _output(path: str) -> Any:
     """A context manager that gives the file to print to."""
     if path == "-":
         from contextlib import nullcontext
+        from io import RawIOBase
 
         _require(sys.stdout, "standard output is closed")
+        if isinstance(getattr(sys.stdout, "buffer", None), RawIOBase):  # as with python -u
+            # It would leave out what the system did not take at once.
+            return open(sys.stdout.fileno(), "w", encoding=sys.stdout.encoding, closefd=False)
         return nullcontext(sys.stdout)
     try:
         return open(path, "w")

@@ -562,6 +562,30 @@ class Ending(Command):
             self.assertIn("No space left", done.err)
             self.assertNotIn("Errno", done.err)
 
+    @unittest.skipUnless(os.name == "posix", "no pipes here that do not block")
+    def test_output_that_is_taken_in_part(self) -> None:
+        """Nothing is left out without a word, without buffers neither, as in containers."""
+        for unbuffered in ("", "1"):
+            with self.subTest(unbuffered=unbuffered):
+                reader, writer = os.pipe()
+                os.set_blocking(writer, False)
+                env = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+                process = self.start("--format", "data", "-", stdout=writer, env=env)
+                os.close(writer)
+                with open(reader, "rb") as pipe:
+                    events = b"data: %s\n\n" % (b"x" * 1_000_000)
+                    err = process.communicate(events, timeout=PATIENCE)[1]
+                    self.assertLess(len(pipe.read()), 1_000_000)
+                self.assertEqual((process.returncode, err.count(b"\n")), (1, 1))
+                self.assertIn(b"the output cannot be written", err)
+
+    def test_without_buffers(self) -> None:
+        for args in (["-"], ["--format", "raw", "-"], ["-V"]):
+            env = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "ascii"}
+            events = "data: ü😀\n\n".encode()
+            out, err = self.start(*args, env=env).communicate(events, timeout=PATIENCE)
+            self.assertEqual((out.decode(), err), (self.run_here(*args, stdin=events).out, b""))
+
     def test_help_that_nobody_reads(self) -> None:
         reader, writer = os.pipe()
         os.close(reader)
