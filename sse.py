@@ -3152,6 +3152,11 @@ def _seconds(options: dict[str, str], name: str, default: str) -> float | None:
     return seconds or None
 
 
+def _text(argument: str) -> str:
+    """An argument as UTF-8, whatever the locale has made of it; other bytes are surrogates."""
+    return os.fsencode(argument).decode("utf-8", "surrogateescape")
+
+
 def _stdin() -> Any:
     _require(sys.stdin, "standard input is closed")
     return sys.stdin.buffer
@@ -3298,6 +3303,9 @@ def _make_client(arguments: _Arguments, printer: _Printer, deadline: float) -> S
         decided.add(name.lower())
         if value is not None:
             lines.append((name, os.fsencode(value).decode("latin-1")))  # the bytes that were typed
+    resume = _text(options.get("last-event-id", resume))
+    why = _unsendable(resume).replace("has lone surrogates", "is not UTF-8")
+    _require(not why, f"--last-event-id {why}")
     idle_timeout = _seconds(options, "idle-timeout", "300")
     retries = options.get("max-retries", "-1")
     _require(re.fullmatch("-1|[0-9]{1,9}", retries), "--max-retries is a number, -1 for no limit")
@@ -3335,7 +3343,7 @@ def _make_client(arguments: _Arguments, printer: _Printer, deadline: float) -> S
     client = SSEClient(
         url, method=options.get("request") or None, content=body, transport=transport,
         timeout=_seconds(options, "connect-timeout", "30"), idle_timeout=idle_timeout,
-        last_event_id=options.get("last-event-id", resume),
+        last_event_id=resume,
         reconnect=False if "no-reconnect" in options else None, max_retries=int(retries),
         retry_on_status=TRANSIENT_STATUSES, on_error=on_error,
         on_open=lambda response: logger.setLevel(logging.NOTSET),

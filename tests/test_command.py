@@ -667,6 +667,10 @@ class Telling(Command):
             ("--max-time", ["-m", "soon", url]),
             ("--connect-timeout", ["--connect-timeout", "1e9", url]),
             ("--last-event-id", ["--last-event-id", "a\nb", url]),
+            ("--last-event-id has", ["--last-event-id", " 41", url]),
+            ("--last-event-id has", ["-H", "Last-Event-ID: 4\x011", url]),
+            ("--last-event-id is longer", ["--last-event-id", "4" * 8193, url]),
+            ("--last-event-id is not UTF-8", ["--last-event-id", os.fsdecode(b"\xfc"), url]),
             (f"--data: cannot read {missing}: No such file", ["-d", "@" + missing, url]),
             (f"--json: cannot read {missing}: No such file", ["--json", "@" + missing, url]),
             (
