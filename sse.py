@@ -3295,6 +3295,7 @@ def _make_client(arguments: _Arguments, printer: _Printer, deadline: float) -> S
         url, hash, fragment = url.partition("#")
         url += ("&" if "?" in url else "?") + os.fsdecode(body) + hash + fragment
         body = None
+    url = re.sub("[\udc80-\udcff]", lambda octet: f"%{ord(octet[0]) - 0xDC00:02X}", _text(url))
     lines, decided, resume = [], set(), ""
     for name, value in _headers(arguments, body is not None):
         if name.lower() == "last-event-id":

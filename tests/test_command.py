@@ -85,7 +85,7 @@ class Command(Checked):
             out.flush()
         return Done(status, printed.getvalue(), err.getvalue())
 
-    def start(self, *args: str, **options: Any) -> Any:
+    def start(self, *args: str | bytes, **options: Any) -> Any:
         """Starts the command as a process of its own."""
         command = [sys.executable, "-S", "-W", "error", str(sse.__file__), *args]
         options = {
@@ -166,6 +166,8 @@ class Sending(Command):
             ("/p", ["-d", "a=1", "-d", "b=ü"], "/p?a=1&b=%C3%BC"),
             ("/p?x#y", ["-d", "a=1"], "/p?x&a=1"),
             ("/p", [], "/p"),
+            ("/p", ["--data-binary", "@" + self.file("latin-1", b"q=\xfc")], "/p?q=%FC"),
+            (os.fsdecode(b"/\xfc?q=\xc3\xbc\xfc"), ["-d", "a"], "/%FC?q=%C3%BC%FC&a"),
         ):
             with self.subTest(path=path, args=args):
                 request = self.sent("-G", *args, path=path)
@@ -423,6 +425,18 @@ class Printing(Command):
             process = self.start("--format", "data", "-", env=os.environ | variables)
             out, err = process.communicate("data: ü😀\n\n".encode(), timeout=PATIENCE)
             self.assertEqual((out.decode(), err), ("ü😀\n", b""))
+
+
+    def test_arguments_in_any_encoding(self) -> None:
+        plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        with Server(NO_CONTENT) as server:
+            args = ["--last-event-id", "ü", "-H", "X: ü", "-d", "q=ü", "-G", server.url + "/ü"]
+            octets = [arg.encode() if os.name == "posix" else arg for arg in args]
+            done = self.finish(self.start(*octets, env=os.environ | plain))
+        self.assertEqual((done.status, done.err), (0, ""))
+        (request,) = server.requests
+        headers = request.header("Last-Event-ID"), request.header("X")
+        self.assertEqual((request.target, headers), ("/%C3%BC?q=%C3%BC", ("ü", "ü")))
 
 
 class Ending(Command):
