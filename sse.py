@@ -3076,7 +3076,7 @@ class _Printer:
             self.file.write(text)
             self.file.flush()
         except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())  # for what is still in it
+            _give_up(self.file)
             raise _Unwritable(error) from None
 
     def before_each(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -3086,13 +3086,18 @@ class _Printer:
             self.flush()
 
 
+def _give_up(file: Any) -> None:
+    """Let what is still in it go nowhere: Python would try again at its end, and make 120 of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+
+
 def _say(text: str) -> None:
     """Print a line on stderr, if that can be done."""
     try:
         if sys.stderr is not None:
             print(_escaped(text, "\t"), file=sys.stderr, flush=True)
     except OSError:
-        pass
+        _give_up(sys.stderr)
 
 
 def _told(error: BaseException) -> str:
@@ -3337,8 +3342,12 @@ def _make_client(arguments: _Arguments, printer: _Printer, deadline: float) -> S
         if delay is not None and client.response is None:
             raise error  # what has never worked is told at once: the URL may be wrong
 
+    class Notices(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            _say(f"sse: {record.getMessage()}")
+
     level = logging.INFO if "verbose" in options else logging.WARNING
-    logging.basicConfig(format="sse: %(message)s", level=level)
+    logging.basicConfig(handlers=[Notices()], level=level)
     logger = logging.getLogger("sse")
     logger.setLevel(logging.CRITICAL)  # what `on_error` raises is told once
     client = SSEClient(

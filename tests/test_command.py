@@ -426,7 +426,6 @@ class Printing(Command):
             out, err = process.communicate("data: ü😀\n\n".encode(), timeout=PATIENCE)
             self.assertEqual((out.decode(), err), ("ü😀\n", b""))
 
-
     def test_arguments_in_any_encoding(self) -> None:
         plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
         with Server(NO_CONTENT) as server:
@@ -599,6 +598,25 @@ class Ending(Command):
             events = "data: ü😀\n\n".encode()
             out, err = self.start(*args, env=env).communicate(events, timeout=PATIENCE)
             self.assertEqual((out.decode(), err), (self.run_here(*args, stdin=events).out, b""))
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full here")
+    def test_what_cannot_be_said(self) -> None:
+        """It changes nothing in the status, whether stderr is full or has lost its reader."""
+        env = os.environ | {"PYTHONUNBUFFERED": ""}
+        reader, broken = os.pipe()
+        os.close(reader)
+        with open(broken, "wb", 0) as pipe, open("/dev/full", "wb", 0) as full:
+            for stderr in (pipe, full):
+                cut = stream("retry: 1\ndata: x\n\n", end="cut")
+                with Server(cut, NO_CONTENT, answer(status="404 No")) as server:
+                    for args, status in (
+                        (["--bogus"], 2),
+                        (["-v", server.url], 0),
+                        ([server.url], 1),
+                    ):
+                        with self.subTest(stderr=stderr, args=args):
+                            done = self.finish(self.start(*args, stderr=stderr, env=env))
+                            self.assertEqual(done.status, status)
 
     def test_help_that_nobody_reads(self) -> None:
         reader, writer = os.pipe()
