@@ -3105,8 +3105,13 @@ def _told(error: BaseException) -> str:
     if isinstance(error, SSEEventTooLargeError):
         return f"an event is larger than {error.limit} bytes"
     text = getattr(error, "strerror", None) or str(error)
-    text = re.sub(r" \[[^\[\]]*=[^\[\]]*\]\Z", "", text)
-    if not isinstance(error, (SSEHTTPError, SSEContentTypeError)):  # whose text quotes the server
+    return _worded(re.sub(r" \[[^\[\]]*=[^\[\]]*\]\Z", "", text))
+
+
+def _worded(text: str) -> str:
+    """The options by their flags, and a host that the URL has named not again."""
+    if not re.search(": (HTTP [0-9]|not an event stream)", text):  # which quote the server
+        text = re.sub(r"\A(https?://([^/ ]+)[^ ]*): \2: ", r"\1: ", text)
         for name, flag in (
             ("idle_timeout=", "--idle-timeout "), ("timeout=", "--connect-timeout "),
             ("last_event_id", "--last-event-id"), ("verify=", "--cacert "), ("proxy=", "--proxy"),
@@ -3344,7 +3349,7 @@ def _make_client(arguments: _Arguments, printer: _Printer, deadline: float) -> S
 
     class Notices(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            _say(f"sse: {record.getMessage()}")
+            _say(f"sse: {_worded(record.getMessage())}")
 
     level = logging.INFO if "verbose" in options else logging.WARNING
     logging.basicConfig(handlers=[Notices()], level=level)
