@@ -3172,6 +3172,19 @@ def _stdin() -> Any:
     return sys.stdin.buffer
 
 
+def _input(stdin: Any, limit: float | None, deadline: float) -> Iterator[bytes]:
+    """Standard input as it comes, to the deadline; Windows looks at that between pieces only."""
+    while (left := deadline - time.monotonic()) > 0:
+        if limit and os.name == "posix":
+            from select import select
+
+            if not select([stdin], [], [], left)[0]:
+                return
+        if not (chunk := stdin.read1(_PIECE)):
+            return
+        yield chunk
+
+
 def _output(path: str) -> Any:
     """A context manager that gives the file to print to."""
     if path == "-":
@@ -3291,7 +3304,20 @@ def _show_head(mark: str, first: str, lines: Iterable[tuple[str, str]]) -> None:
     _say(mark)
 
 
-def _make_client(arguments: _Arguments, printer: _Printer, deadline: float) -> SSEClient:
+def _limits(options: dict[str, str]) -> dict[str, Any]:
+    """The options that are numbers, as those of the client."""
+    retries = options.get("max-retries", "-1")
+    _require(re.fullmatch("-1|[0-9]{1,9}", retries), "--max-retries is a number, -1 for no limit")
+    return {
+        "timeout": _seconds(options, "connect-timeout", "30"),
+        "idle_timeout": _seconds(options, "idle-timeout", "300"),
+        "max_retries": int(retries),
+    }
+
+
+def _make_client(
+    arguments: _Arguments, limits: dict[str, Any], printer: _Printer, deadline: float
+) -> SSEClient:
     """The client that the options ask for. Its transport is `httpclient` as always, but with header
     lines as curl takes them, and with a flush before it waits for more.
     """
@@ -3317,9 +3343,6 @@ def _make_client(arguments: _Arguments, printer: _Printer, deadline: float) -> S
     resume = _text(options.get("last-event-id", resume))
     why = _unsendable(resume).replace("has lone surrogates", "is not UTF-8")
     _require(not why, f"--last-event-id {why}")
-    idle_timeout = _seconds(options, "idle-timeout", "300")
-    retries = options.get("max-retries", "-1")
-    _require(re.fullmatch("-1|[0-9]{1,9}", retries), "--max-retries is a number, -1 for no limit")
     verify, proxy, uds = _verify(options), options.get("proxy"), options.get("unix-socket")
     _require(not (proxy and uds), "--proxy or --unix-socket, not both")
     httpclient.check(verify, proxy, uds)
@@ -3331,7 +3354,7 @@ def _make_client(arguments: _Arguments, printer: _Printer, deadline: float) -> S
         timeout = max(0.001, min(timeout or 1e6, deadline - time.monotonic()))
         response = httpclient.request(
             method, url, headers=sent, content=content, stream=True, timeout=timeout,
-            idle_timeout=idle_timeout, verify=verify, proxy=proxy, uds=uds,
+            idle_timeout=limits["idle_timeout"], verify=verify, proxy=proxy, uds=uds,
         )  # fmt: skip
         status = f"{response.http_version} {response.status_code} {response.reason}".rstrip()
         if "verbose" in options:
@@ -3357,11 +3380,9 @@ def _make_client(arguments: _Arguments, printer: _Printer, deadline: float) -> S
     logger.setLevel(logging.CRITICAL)  # what `on_error` raises is told once
     client = SSEClient(
         url, method=options.get("request") or None, content=body, transport=transport,
-        timeout=_seconds(options, "connect-timeout", "30"), idle_timeout=idle_timeout,
-        last_event_id=resume,
-        reconnect=False if "no-reconnect" in options else None, max_retries=int(retries),
+        last_event_id=resume, reconnect=False if "no-reconnect" in options else None,
         retry_on_status=TRANSIENT_STATUSES, on_error=on_error,
-        on_open=lambda response: logger.setLevel(logging.NOTSET),
+        on_open=lambda response: logger.setLevel(logging.NOTSET), **limits,
     )  # fmt: skip
     return client
 
@@ -3406,20 +3427,20 @@ def _print_events(arguments: _Arguments) -> None:
     options, printer = dict(arguments), _Printer()
     _require([name for name, _ in arguments].count("url") == 1, "one URL is needed; see sse --help")
     show = _shows(options.get("format", "text"))
-    limit = None if options["url"] == "-" else _seconds(options, "max-time", "0")
+    limit, limits = _seconds(options, "max-time", "0"), _limits(options)
     deadline = time.monotonic() + (limit or 1e9)
     events: Any
     if options["url"] == "-":
-        chunks = iter(partial(_stdin().read1, _PIECE), b"")
+        chunks = _input(_stdin(), limit, deadline)
         events = EventSource.from_chunks(printer.before_each(chunks))
     else:
-        events = _make_client(arguments, printer, deadline)
+        events = _make_client(arguments, limits, printer, deadline)
     timer = threading.Timer(limit or 0, events.close)
     timer.daemon = True
     with _output(options.get("output", "-")) as file:
         printer.begin(file)
         try:
-            if limit:
+            if limit and options["url"] != "-":
                 timer.start()
             for event in events:
                 printer.add(show(event))

@@ -536,6 +536,22 @@ class Ending(Command):
         self.assertEqual((done.status, done.err.count("\n")), (1, 1))
         self.assertIn("0.1", done.err)
 
+    @unittest.skipUnless(os.name == "posix", "no pipe can be waited for here")
+    def test_time_is_over_on_standard_input(self) -> None:
+        def scenario(factor: int) -> None:
+            seconds = f"{0.5 * factor}"
+            process = self.start("-m", seconds, "-")
+            process.stdin.write(b"data: x\n\ndata: half")
+            process.stdin.flush()
+            process.wait(PATIENCE)  # although its input does not end
+            done = self.finish(process)
+            self.assertEqual((done.status, done.out), (1, "message: x\n"))
+            self.assertEqual(done.err, f"sse: --max-time: {seconds} seconds are over\n")
+
+        patiently(scenario)
+        out, err = self.start("-m", "600", "-").communicate(b"data: x\n\n", timeout=PATIENCE)
+        self.assertEqual((out, err), (b"message: x\n", b""))
+
     def test_idle_timeout(self) -> None:
         done, _ = self.follow(
             stream("data: x\n\n", end="open"), args=["--idle-timeout", "0.1", "--no-reconnect"]
@@ -751,6 +767,8 @@ class Telling(Command):
                 done = self.run_here(*args)
                 self.check(done, 2, words)
                 self.assertNotIn("secret", done.err)
+                if words in ("--format", "--max-retries", "--idle-timeout", "--max-time"):
+                    self.assertEqual(self.run_here(*args[:-1], "-").err, done.err)
 
     def test_failures(self) -> None:
         def told(*scripts: Script | bytes, **options: Any) -> Done:
