@@ -2995,8 +2995,9 @@ usage: sse [options] URL
 Print the events of a Server-Sent Events stream as they come; reconnect when it is lost. The URL -
 stands for a stream on standard input. These options are curl's, so that its command lines work:
 
-  -H, --header LINE             a request header 'Name: value'; 'Name:' takes one of ours away
-                                (not User-Agent; Accept is */* then); 'Name;' sends it empty
+  -H, --header LINE             a request header 'Name: value'; 'Name:' removes a default header
+                                (not Accept-Encoding, Host, User-Agent; Accept is */* then);
+                                'Name;' sends it empty
   -X, --request METHOD          the method (GET; POST if there is a body)
   -d, --data DATA               the body; @FILE reads it from a file, @- from standard input, in
                                 both cases without line breaks; several are joined by &
@@ -3005,7 +3006,7 @@ stands for a stream on standard input. These options are curl's, so that its com
       --json DATA               as --data-binary, sent as JSON; several are joined as they are
   -G, --get                     the data is the query of the URL
   -u, --user NAME:PASSWORD      basic authentication; a password that is missing is asked for
-  -A, --user-agent TEXT         the header User-Agent
+  -A, --user-agent TEXT         the header User-Agent ('' for the default)
   -b, --cookie COOKIES          the header Cookie, 'name=value; name=value'
   -e, --referer URL             the header Referer
   -x, --proxy URL               the proxy, '' for none (default: HTTPS_PROXY etc. decide)
@@ -3211,8 +3212,11 @@ def _body(arguments: _Arguments) -> bytes | None:
         piece = os.fsencode(value)
         if value.startswith("@") and name != "data-raw":
             try:
-                with _stdin() if value == "@-" else open(value[1:], "rb") as file:
-                    piece = file.read()
+                if value == "@-":
+                    piece = _stdin().read()  # empty the second time
+                else:
+                    with open(value[1:], "rb") as file:
+                        piece = file.read()
             except OSError as error:
                 raise ValueError(f"--{name}: cannot read {value[1:]}: {error.strerror}") from None
             if name == "data":
@@ -3426,6 +3430,8 @@ def _print_events(arguments: _Arguments) -> None:
 
     options, printer = dict(arguments), _Printer()
     _require([name for name, _ in arguments].count("url") == 1, "one URL is needed; see sse --help")
+    for name in ("cacert", "cert", "key", "output", "unix-socket"):
+        _require(options.get(name) != "", f"--{name} is the name of a file, not empty")
     show = _shows(options.get("format", "text"))
     limit, limits = _seconds(options, "max-time", "0"), _limits(options)
     deadline = time.monotonic() + (limit or 1e9)

@@ -46,6 +46,7 @@ from tests.worlds import Checked, at_once, patiently
 
 EVENT = stream("data: x\n\n")
 OPTIONS = inspect.signature(sse.SSEClient).parameters  # whose names nobody has to know here
+FILES = "cacert", "cert", "key", "output", "unix-socket"
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -154,6 +155,7 @@ class Sending(Command):
             (["--json", '{"a":', "--json", "1}"], "POST", "application/json", b'{"a":1}'),
             (["--json", at, "-d", "x"], "POST", "application/json", b"a\r\nb\0\n&x"),
             (["-d", "@-"], "POST", FORM, b"given"),
+            (["-d", "@-", "-d", "@-"], "POST", FORM, b"given&"),
             (["-d", "-x", "-X", "PATCH"], "PATCH", FORM, b"-x"),
         ):
             with self.subTest(args=args):
@@ -217,6 +219,7 @@ class Sending(Command):
             ),
             (["-H", "Accept-Encoding:"], {}),
             (["-H", "User-Agent:", "-H", "accept:"], {"accept": ["*/*"]}),
+            (["-A", ""], {}),
             (["-sSNLf", "--http1.1", "--no-buffer", "--fail-with-body"], {}),
         ):
             with self.subTest(args=args):
@@ -252,6 +255,7 @@ class Sending(Command):
 
     def test_host(self) -> None:
         self.assertEqual(self.sent("-H", "Host: example.com").header("Host"), "example.com")
+        self.assertIn("127.0.0.1", self.sent("-H", "Host:").header("Host") or "")
 
     def test_password_asked_for(self) -> None:
         with mock.patch("getpass.getpass", return_value="secret") as asked:
@@ -754,6 +758,7 @@ class Telling(Command):
             (f"--cert {bad}", ["-E", bad, "https://h/"]),
             (f"--cert {client}, --key {bad}", ["-E", client, "--key", bad, "https://h/"]),
             ("--cert", ["--key", client, "https://h/"]),
+            *((f"--{name} is the name of a file", [f"--{name}", "", url]) for name in FILES),
             ("(--proxy): proxies are http://host:port", ["-x", "socks5://h:1080", url]),
             ("(--proxy)", ["-x", "http://h:port", url]),
             ("--proxy", ["-x", "http://h", "--unix-socket", "/s", url]),
