@@ -2992,8 +2992,9 @@ async_connect = AsyncSSEClient
 _HELP = """\
 usage: sse [options] URL
 
-Print the events of a Server-Sent Events stream as they come; reconnect when it is lost. The URL -
-stands for a stream on standard input. These options are curl's, so that its command lines work:
+Print the events of a Server-Sent Events stream as they come; reconnect when it is lost, if the
+method is GET. The URL - stands for a stream on standard input. These options are curl's, so that
+its command lines work:
 
   -H, --header LINE             a request header 'Name: value'; 'Name:' removes a default header
                                 (not Accept-Encoding, Host, User-Agent; Accept is */* then);
@@ -3005,7 +3006,7 @@ stands for a stream on standard input. These options are curl's, so that its com
       --data-raw DATA           the same, but @ has no meaning
       --json DATA               as --data-binary, sent as JSON; several are joined as they are
   -G, --get                     the data is the query of the URL
-  -u, --user NAME:PASSWORD      basic authentication; a password that is missing is asked for
+  -u, --user NAME:PASSWORD      basic authentication; asks for the password if it is missing
   -A, --user-agent TEXT         the header User-Agent ('' for the default)
   -b, --cookie COOKIES          the header Cookie, 'name=value; name=value'
   -e, --referer URL             the header Referer
@@ -3015,14 +3016,14 @@ stands for a stream on standard input. These options are curl's, so that its com
   -E, --cert FILE               a client certificate; FILE:PASSWORD if the key is encrypted
       --key FILE                its key, if that has a file of its own
       --unix-socket PATH        connect to this socket, whatever the host of the URL
-  -m, --max-time SECONDS        give up after this time
+  -m, --max-time SECONDS        give up after this time (0: no limit)
       --connect-timeout SECONDS how long the head of an answer may take (30; 0: no limit)
       --url URL                 the URL
   -o, --output FILE             print to a file
   -i, --include                 print the heads of answers, too
   -v, --verbose                 show requests and answers on stderr, without what may be secret
 
-These, too, are taken, without effect:
+Accepted and ignored:
 
       -N, --no-buffer  -s, --silent  -S, --show-error  -L, --location  -f, --fail
       --fail-with-body  --no-progress-meter  --compressed  --http1.1
@@ -3030,7 +3031,7 @@ These, too, are taken, without effect:
 And these are not curl's:
 
       --last-event-id ID        resume after this event
-      --max-retries N           reconnections in a row after a stream was open (-1: no limit)
+      --max-retries N           reconnections in a row after the first stream (default -1: no limit)
       --no-reconnect            end when the stream ends
       --idle-timeout SECONDS    silence that counts as a lost connection (300; 0: no limit)
       --format FORMAT           text, data, jsonl, or raw for an event stream again (text)
@@ -3238,7 +3239,8 @@ def _basic(user: str) -> str:
                 warnings.simplefilter("error", GetPassWarning)
                 user += ":" + getpass(f"Password of {user}: ")
         except (EOFError, GetPassWarning):
-            raise ValueError("--user is NAME:PASSWORD, for nobody can be asked for it") from None
+            why = "--user is NAME:PASSWORD; there is no terminal to ask for the password"
+            raise ValueError(why) from None
     return "Basic " + b64encode(os.fsencode(user)).decode()
 
 

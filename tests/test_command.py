@@ -272,7 +272,7 @@ class Sending(Command):
         """Standard input is not taken for it, and nothing is said but that."""
         process = self.start("-d", "@-", "-u", "me", "http://h/", start_new_session=True)
         out, err = process.communicate(b"body\n", timeout=PATIENCE)
-        text = b"sse: --user is NAME:PASSWORD, for nobody can be asked for it"
+        text = b"sse: --user is NAME:PASSWORD; there is no terminal to ask for the password"
         self.assertEqual((process.returncode, out, err.splitlines()), (2, b"", [text]))
 
     def test_ways_to_the_server(self) -> None:
@@ -381,6 +381,8 @@ class Printing(Command):
         done = self.run_here("http://h/", "-sh")
         self.assertEqual((done.status, done.out[:6], done.err), (0, "usage:", ""))
         self.assertLessEqual(max(map(len, done.out.splitlines())), 100)
+        for words in ("if the\nmethod is GET", "default -1: no limit", "this time (0: no limit)"):
+            self.assertIn(words, done.out)
 
     def test_when_it_comes(self) -> None:
         """Nothing holds an event back, not even what the client itself passes over."""
