@@ -202,9 +202,9 @@ class SSEEvent:
         try:
             return json.loads(self.data)
         except (ValueError, RecursionError) as error:
-            what = f"data of event {_shown(self.event, 60)!r} (id {_shown(self.id, 60)!r})"
+            what = f"data of event '{_shown(self.event, 60)}' (id '{_shown(self.id, 60)}')"
             why = "it is nested too deeply" if isinstance(error, RecursionError) else error
-            raise ValueError(f"{what} is not JSON: {why}: {_shown(self.data, 60)!r}") from error
+            raise ValueError(f"{what} is not JSON: {why}: '{_shown(self.data, 60)}'") from error
 
     def encode(self) -> bytes:
         """The event as a server sends it, with its blank line; a parser makes the same event of it.

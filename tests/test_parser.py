@@ -479,6 +479,12 @@ class EventSemantics(unittest.TestCase):
             for part in ("update", "evt-7", "<html>oops"):
                 self.assertIn(part, str(caught.exception))
 
+    def test_json_error_escapes_once(self) -> None:
+        with self.assertRaises(ValueError) as caught:
+            SSEEvent("a\x1b\\", '"\\n\x1b"x', "\u202e").json()
+        for part in (r"'a\x1b\'", r"'\u202e'", "'\"\\n\\x1b\"x'"):
+            self.assertIn(part, str(caught.exception))
+
     def test_json_error_without_data(self) -> None:
         with self.assertRaises(ValueError) as caught:
             SSEEvent("priming", "", "evt-8").json()
