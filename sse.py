@@ -214,11 +214,10 @@ class SSEEvent:
         NUL in the id, CR in the data, an empty type, a `retry` that is no whole number of ms from
         0 to one day, lone surrogates.
         """
-        for name, value, barred in ("event", self.event, "\r\n"), ("id", self.id, "\r\n\0"):
-            if any(character in value for character in barred):
-                raise ValueError(
-                    f"the {name} of an event cannot have line breaks or NUL on the wire"
-                )
+        if set(self.event) & set("\r\n"):
+            raise ValueError("the type of an event cannot have line breaks on the wire")
+        if set(self.id) & set("\r\n\0"):
+            raise ValueError("the id of an event cannot have line breaks or NUL on the wire")
         if not self.event:
             raise ValueError("the type of an event cannot be empty on the wire")
         if "\r" in self.data:

@@ -99,8 +99,8 @@ class Events(unittest.TestCase):
         for event, text in (
             (SSEEvent(event=""), "the type of an event cannot be empty on the wire"),
             (SSEEvent(data="a\rb"), "the data of an event cannot have CR on the wire, only LF"),
-            (SSEEvent(event="a\nb"), "the event of an event cannot have line breaks"),
-            (SSEEvent(id="a\nb"), "the id of an event cannot have line breaks"),
+            (SSEEvent(event="a\nb"), "the type of an event cannot have line breaks on the wire"),
+            (SSEEvent(id="\0"), "the id of an event cannot have line breaks or NUL on the wire"),
             (SSEEvent(retry=-1), "retry is a whole number of ms"),
         ):
             with self.subTest(event), self.assertRaises(ValueError) as caught:
