@@ -1431,11 +1431,11 @@ def _is_blocking_callable(value: Any) -> bool:
 
 
 # Of an option: the class of its values, a test of them, and what both want in words.
-_SECONDS = (int, float), lambda n: 0 < n <= 1e6, "seconds above 0, at most 1e6, or None"
-_MS = (int, float), lambda n: 0 <= n <= 1e9, "ms, from 0 to 1e9"
+_SECONDS = (int, float), lambda n: 0 < n <= 1e6, "a number of seconds above 0, at most 1e6, or None"
+_MS = (int, float), lambda n: 0 <= n <= 1e9, "a number of ms from 0 to 1e9"
 _HOOK = object, _is_blocking_callable, "a plain function"
 _CHECKS: dict[str, tuple[Any, Callable[[Any], object] | None, str]] = {
-    "url": (str, None, "a string, str(url); for an answer EventSource.from_response(response)"),
+    "url": (str, None, "a string, such as str(url) (an answer is for EventSource.from_response)"),
     "timeout": _SECONDS,
     "idle_timeout": _SECONDS,
     "retry_interval": _MS,
@@ -1443,9 +1443,9 @@ _CHECKS: dict[str, tuple[Any, Callable[[Any], object] | None, str]] = {
     "max_retries": (int, lambda n: n >= -1, "a whole number: -1 (no limit), 0 (never) or more"),
     "last_event_id": (str, lambda text: not set(text) & set("\r\n\0"), "a string of one line"),
     "method": (str, None, "a string or None"),
-    "content": ((bytes, bytearray, memoryview, str), None, "bytes or str, or json= in its place"),
+    "content": ((bytes, bytearray, memoryview, str), None, "bytes or str (json= encodes all else)"),
     "until": (*_HOOK[:2], 'a plain function, such as lambda event: event.data == "[DONE]"'),
-    "reconnect": (bool, None, "True, False, or None for GET alone"),
+    "reconnect": (bool, None, "True, False, or None (GET alone)"),
     "follow_redirects": (bool, None, "True or False"),
     "retry_on_status": (
         Collection,
@@ -1453,7 +1453,7 @@ _CHECKS: dict[str, tuple[Any, Callable[[Any], object] | None, str]] = {
         "a collection of numbers, such as TRANSIENT_STATUSES",
     ),
     "backoff": ((int, float), lambda n: n >= 1, "a factor: 1.0 (constant waits) or more"),
-    "max_event_size": ((int, float), lambda n: 0 < n < 2**63, "bytes above 0, or None"),
+    "max_event_size": ((int, float), lambda n: 0 < n < 2**63, "a number of bytes above 0, or None"),
     "content_type": (str, len, "a media type, or None for any"),
     "on_open": _HOOK,
     "on_error": _HOOK,
@@ -1474,7 +1474,7 @@ def _check_option(name: str, value: Any) -> None:
         error = ValueError if good and kind is not object else TypeError
         secret = name in ("url", "content")  # or it may be
         shown = type(value).__name__ if secret else _shown(repr(value), 60)
-        raise error(f"{name} is {wanted}, not {shown}")
+        raise error(f"{name} must be {wanted}; got {shown}")
 
 
 _FOREIGN_OPTIONS = {  # what other libraries have, and what to write here
@@ -1601,7 +1601,7 @@ def _pairs(name: str, option: Any) -> list[tuple[str, Any]]:
         return [(name, [*value] if hasattr(value, "__next__") else value) for name, value in pairs]
     except (TypeError, ValueError):
         what = "a mapping, pairs of name and value, or a callable that returns one of them"
-        raise TypeError(f"{name} are {what}") from None
+        raise TypeError(f"{name} must be {what}") from None
 
 
 _LONGEST_ID = 8192  # bytes; servers answer 431 to much longer header lines, on every attempt
