@@ -598,7 +598,7 @@ def _interpret(stream: _Stream, limit: int, comments: bool) -> Generator[Any, No
             apart = [t.removesuffix("\n").removesuffix("\r") for t in (type, id, *lines[joined:])]
             type, id, *lines[joined:] = apart
             if not isinstance(line, str):
-                error = TypeError(f"lines are str, as the first, not {line.__class__.__name__}")
+                error = _no_line(str, line)
             # without this frame in its traceback: whoever clears that would end us
             at = error.__traceback__
             stream.error = error.with_traceback(at.tb_next if at is not None else None)
@@ -907,10 +907,16 @@ class _Source(Generic[_Items]):
 _BROKEN_OFF = "this source was broken off inside a step and cannot go on"
 
 
+def _no_line(kind: Any, item: Any) -> TypeError:
+    others = isinstance(item, (str, bytes))
+    wanted = f"all be {kind.__name__}, as the first was" if others else "be str or bytes"
+    return TypeError(f"lines must {wanted}; this one is {type(item).__name__}")
+
+
 def _line(kind: Any, item: Any) -> str:
     """An item as a line without its end. Raises what is wrong with it."""
     if not isinstance(item, kind):
-        raise TypeError(f"lines are str or bytes, all as the first, not {type(item).__name__}")
+        raise _no_line(kind, item)
     line: str = item.decode("utf-8", "replace") if isinstance(item, bytes) else item
     return _without_end(line)
 

@@ -323,7 +323,9 @@ class Mistakes(unittest.TestCase):
                 source = world.source(lines)
                 events = world.lines(source)
                 self.assertEqual(await world.take(events, 1), [SSEEvent(data="a")])
-                with self.assertRaises(TypeError):
+                kinds = ("bytes", "str") if isinstance(lines[0], bytes) else ("str", "bytes")
+                told = "lines must all be {}, as the first was; this one is {}".format(*kinds)
+                with self.assertRaisesRegex(TypeError, f"^{told}$"):
                     await world.rest(events)
                 # at that item, or at the latest with the block it is in
                 first_other = next(n for n, line in enumerate(lines) if type(line) is not type(lines[0]))
