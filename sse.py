@@ -388,10 +388,12 @@ class SSEHTTPError(_AnswerError):
     def __init__(
         self, status_code: int, url: str, *,
         reason: str = "", headers: Any = None, body: bytes = b"", route: str = "",
+        again: bool = True,
     ) -> None:  # fmt: skip
         super().__init__(status_code, url, reason=reason, headers=headers, body=body)
         self.status_code = status_code
         self._route = route  # redirects and a proxy on the way to this answer
+        self._again = again  # is there an option to ask for it?
 
     def _said(self) -> str:
         text = f"HTTP {self.status_code} {_shown(self.reason)}".rstrip()
@@ -400,7 +402,8 @@ class SSEHTTPError(_AnswerError):
 
     def __str__(self) -> str:
         hint = " [to wait and try again: retry_on_status=TRANSIENT_STATUSES]"
-        return self._where() + self._said() + hint * (self.status_code in TRANSIENT_STATUSES)
+        passes = self._again and self.status_code in TRANSIENT_STATUSES
+        return self._where() + self._said() + hint * passes
 
 
 class SSEContentTypeError(_AnswerError):
@@ -976,7 +979,7 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes]]):
         """
         _check_option("content_type", content_type)
         facts = _facts(response)
-        refusal = _refusal(facts, content_type)
+        refusal = _refusal(facts, content_type, again=False)
         if refusal is not None:
             raise refusal(body=_run(_BlockingForeign(None).beginning(response)))
         _check_unread(response, facts)
@@ -1034,7 +1037,7 @@ class AsyncEventSource(_Source[AsyncIterable[str] | AsyncIterable[bytes]]):
         """
         _check_option("content_type", content_type)
         pieces, facts = _apieces(response), _facts(response)
-        refusal = _refusal(facts, content_type)
+        refusal = _refusal(facts, content_type, again=False)
         if refusal is None:
             _check_unread(response, facts)
         chunks = pieces if refusal is None else _raise_refusal(response, refusal)
@@ -1369,7 +1372,9 @@ def _limit_reads(response: Any, seconds: float | None) -> None:
             sock.settimeout(seconds)
 
 
-def _refusal(facts: Any, content_type: str | None) -> Callable[..., SSEError] | None:
+def _refusal(
+    facts: Any, content_type: str | None, again: bool = True
+) -> Callable[..., SSEError] | None:
     """What makes the error, given `body=`, for an answer that is no stream; `None` for a stream and
     for a 204, which ends one.
     """
@@ -1380,7 +1385,7 @@ def _refusal(facts: Any, content_type: str | None) -> Callable[..., SSEError] | 
         return None
     told = {"reason": facts.reason, "headers": facts.headers}
     if not ok:
-        return partial(SSEHTTPError, status, facts.url, route=facts.route, **told)
+        return partial(SSEHTTPError, status, facts.url, route=facts.route, again=again, **told)
     told |= {"status_code": status, "wanted": content_type}
     return partial(SSEContentTypeError, ", ".join(kinds), facts.url, **told)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import gzip
 import http.client
 import sys
@@ -45,6 +46,20 @@ class FromResponse(unittest.TestCase):
                 sse.EventSource.from_response(self.open(server))
             self.assertEqual(caught.exception.body, b"no")
             server.wait_gone(1)
+
+    def test_no_option_is_named_that_there_is_not(self) -> None:
+        async def awaited(server: Server) -> None:
+            response = await httpclient.async_get(server.url, stream=True)
+            await anext(sse.AsyncEventSource.from_response(response))
+
+        with Server(*2 * [answer("no", status="503 x")]) as server:
+            for step in (
+                lambda: sse.EventSource.from_response(self.open(server)),
+                lambda: asyncio.run(awaited(server)),
+            ):
+                with self.assertRaisesRegex(sse.SSEHTTPError, "HTTP 503 x: no$") as caught:
+                    step()
+                self.assertEqual(str(copy.copy(caught.exception)), str(caught.exception))
 
     def test_what_is_refused_in_a_coding_that_is_unknown(self) -> None:
         """The status is what counts; the body is left out."""
