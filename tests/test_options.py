@@ -201,6 +201,8 @@ class Options(World):
             ("sse_read_timeout", "instead: idle_timeout=$"), ("http_client", "instead: transport=$"),
             ("option", "instead: method=$"), ("encoding", "always UTF-8$"),
             ("max_attempts", "instead: max_retries=$"), ("files", "content=.*Content-Type$"),
+            ("connect", "instead: the URL"), ("error_strategy", "instead: max_retries=$"),
+            ("query_params", "instead: params=$"),
         ):  # fmt: skip
             for make in (connect, async_connect):
                 with self.subTest(name), self.assertRaisesRegex(TypeError, hint):
