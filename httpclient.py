@@ -2088,7 +2088,7 @@ class _Answer:
         return f"{redirects} {proxy}".strip()
 
     def raise_for_status(self) -> None:
-        """Raise `StatusError` for 4xx and 5xx.
+        """Raise `StatusError` for every status of 400 and above.
 
         It shows the route, and the beginning of the body if that was read.
         """
@@ -2162,8 +2162,9 @@ class Response(_Answer):
         """The decoded body in pieces as they arrive: once, or, if it was read and so is kept, as
         often as wanted.
 
-        Raises `BodyError` if it is cut, `RequestTimeout` on silence, `ConnectError` after
-        `close()`, `RuntimeError` if it was already iterated over.
+        Raises `BodyError` if it is cut, `RequestTimeout` on silence, `ProtocolError` for a coding
+        that cannot be decoded (br, zstd), `ConnectError` after `close()`, `RuntimeError` if it was
+        already iterated over.
         """
         read = self._begin()
         while data := _run(read):

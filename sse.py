@@ -2325,7 +2325,7 @@ class _Client(Generic[_Made, _Transport]):
 
     headers: mapping or pairs, or a callable that makes them for each attempt (asynchronous client:
         also a coroutine function). They replace the defaults `Accept`, `Accept-Encoding`,
-        `Cache-Control`, `User-Agent`.
+        `Cache-Control`, `User-Agent`. An `OSError` that the callable raises counts as a drop.
     timeout: seconds from the start of an attempt to the head of the answer; `None` for no limit.
     idle_timeout: seconds without a byte until an open stream counts as dropped; `None`: no limit.
     retry_interval: ms between connections until the server sends `retry`.
@@ -2356,11 +2356,12 @@ class _Client(Generic[_Made, _Transport]):
         `aclose()`). Its `headers` are a dict; pairs if a name comes twice.
 
     Attributes: `response`, the answer that the events come from, or came from last, or the 204 that
-    ended them (`status_code`, `reason`, `headers`, `url`), `None` before the first; `state`,
-    `last_event_id`, `retry_interval`. One thread or task iterates; others may `close()` or
-    `reconnect()`. Raises `ValueError` and `TypeError` for bad arguments at once; when connecting
-    and iterating `SSEConnectionError`, `SSEHTTPError`, `SSEContentTypeError`,
-    `SSEEventTooLargeError`. An answer of 204 ends the iteration quietly. What a signal handler
+    ended them, `None` before the first (`status_code`, `headers`, `url`, and whatever else those of
+    `transport` have); `state`, `last_event_id`, `retry_interval`. One thread or task iterates;
+    others may `close()` or `reconnect()`. Raises `ValueError` and `TypeError` for bad arguments at
+    once; when connecting and iterating `SSEConnectionError`, `SSEHTTPError`, `SSEContentTypeError`,
+    `SSEEventTooLargeError`, and `ValueError` for a proxy that the environment names and that cannot
+    be used. An answer of 204 ends the iteration quietly. What a signal handler
     raises, and a cancellation, comes out of the call it interrupts; the client can be iterated on.
     """
 
@@ -2502,8 +2503,8 @@ class _Client(Generic[_Made, _Transport]):
     def reconnect(self) -> None:
         """Drop the connection and open a new one at once; this is not reported as an error.
 
-        What had arrived is delivered first. Raises `RuntimeError` if the client may not reconnect
-        (methods other than GET without `reconnect=True`).
+        What had arrived is delivered first. Raises `RuntimeError` if the client may not reconnect:
+        with `reconnect=False`, and for methods other than GET without `reconnect=True`.
         """
         if not self._options.reconnect:
             raise RuntimeError("this client does not reconnect; pass reconnect=True to allow it")
