@@ -189,8 +189,11 @@ def _shown(text: str | bytes, most: int = 100) -> str:
 
 
 def _octets(data: bytes) -> str:
-    """Text of another side, quoted, where blanks may be what is wrong with it: each is shown."""
-    return repr(data)[1:]
+    """Text of another side, quoted, where blanks may be what is wrong with it: each is shown. It is
+    cut where our query would begin if it repeats our request.
+    """
+    shown, cut, _ = data.partition(b"?")
+    return repr(shown)[1:] + "..." * len(cut)
 
 
 # --- what is sent -------------------------------------------------------------------------------
@@ -1437,6 +1440,10 @@ class _Connecting:
             if not _poll([self.sock], _OUT, 0.0):
                 return False  # on this machine a connection is there at once
             error = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if internet and not error:
+            own = self.sock.getsockname()
+            if own[1] == self._address[4][1] and own == self.sock.getpeername():
+                error = errno.ECONNREFUSED  # nobody listens, and the system gave it this very port
         if error:
             raise OSError(error, _strerror(error))
         if internet:

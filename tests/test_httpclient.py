@@ -41,6 +41,7 @@ from tests.server import (
     CHUNKED,
     LAST_CHUNK,
     Connection,
+    Script,
     Server,
     answer,
     chunk,
@@ -491,6 +492,41 @@ class Addresses(World):
         self.assertIn(f"127.0.0.1:{port}", str(error))
         self.assertNotIn("s3cret", str(error))
         self.assertIs(error.fatal, False)
+
+    def test_a_socket_that_reaches_itself_is_refused(self) -> None:
+        """A port on which nobody listens may be the one that the system gives to who connects."""
+        for host, family in (("127.0.0.1", socket.AF_INET), ("[::1]", socket.AF_INET6)):
+            with self.subTest(host), socket.socket(family) as holder:
+                try:
+                    holder.bind((host.strip("[]"), 0))
+                except OSError as error:
+                    self.skipTest(str(error))
+                place = holder.getsockname()
+
+                class Same(httpclient._Connecting):  # type: ignore[misc, name-defined]
+                    def __init__(self, address: Any, place: Any = place, holder: socket.socket = holder) -> None:
+                        super().__init__(address)
+                        holder.close()
+                        self.sock.bind(place)
+
+                with mock.patch("httpclient._Connecting", Same), self.assertRaises(ConnectError) as caught:
+                    self.fetch(f"http://{host}:{place[1]}/?s3cret", timeout=10)
+                self.assertIn("cannot connect to ", str(caught.exception))
+                self.assertIs(caught.exception.fatal, False)
+
+    def test_a_server_that_repeats_the_request_does_not_show_its_query(self) -> None:
+        def repeat(before: bytes) -> Script:
+            def script(conn: Connection) -> None:
+                conn.send(before + conn.request.raw + b"\r\n\r\n")
+
+            return script
+
+        for before in (b"", b"-ERR ", b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\n", head(CHUNKED)):
+            with self.subTest(before), Server(repeat(before)) as server:
+                with self.assertRaises(HTTPClientError) as caught:
+                    self.fetch(server.url + "/?k=s3cret")
+                self.assertIn("'", str(caught.exception))
+                self.assertNotIn("s3", str(caught.exception))
 
     def test_unknown_host(self) -> None:
         failure = mock.patch("socket.getaddrinfo", side_effect=socket.gaierror(-2, "Name or service not known"))
