@@ -2659,7 +2659,12 @@ class _WSGIWire(_ThreadWire):
         result = self.__dict__.pop("_result", None)  # in one step: of two threads one closes it
         self._pieces = iter(())  # which refer to this wire: nothing waits for the garbage collector
         if hasattr(result, "close"):
-            result.close()
+            try:
+                result.close()
+            except (OSError, EOFError) as error:
+                if _is_from_handler(error):
+                    raise
+                raise _failed(error) from error
 
 
 class ASGITransport:

@@ -1037,6 +1037,31 @@ class WSGI(SyncWorld):
                     received.append(event)
             self.assertEqual((len(received), client.waits, list(client)), (events, [], []))
 
+    def test_an_os_error_of_its_own_is_no_lost_connection(self) -> None:
+        """Wherever it is raised."""
+
+        class Closing(Body):
+            def close(self) -> None:
+                raise FileNotFoundError("report.csv")
+
+        def opening(environ: dict[str, Any], start_response: Any) -> Any:
+            raise FileNotFoundError("report.csv")
+
+        def iterating(environ: dict[str, Any], start_response: Any) -> Any:
+            start_response("200 OK", [("Content-Type", "text/event-stream")])
+            yield b"data: a\n\n"
+            raise FileNotFoundError("report.csv")
+
+        def closing(environ: dict[str, Any], start_response: Any) -> Any:
+            start_response("200 OK", [("Content-Type", "text/event-stream")])
+            return Closing([b"data: a\n\n"])
+
+        for app in (opening, iterating, closing):
+            client = self.client(app)
+            with self.subTest(app.__name__), self.assertRaisesRegex(RuntimeError, "failed: FileNotFound"):
+                for _ in client:
+                    self.assertEqual(client.waits, [])
+
     def test_what_http_could_not_carry(self) -> None:
         """It is the application's error, raised where it starts its answer."""
         for status, headers, kind, text in (
@@ -1125,6 +1150,25 @@ class WSGI(SyncWorld):
             for closing in (False, True):
                 with self.subTest(repr(error), closing=closing):
                     through(error, closing)
+
+    def test_nor_is_it_changed_while_the_iterable_is_closed(self) -> None:
+        class Closing(Body):
+            def close(self) -> None:
+                signal.raise_signal(signal.SIGINT)
+
+        def handler(*_: Any) -> None:
+            raise TimeoutError("deadline")
+
+        def app(environ: dict[str, Any], start_response: Any) -> Body:
+            start_response("200 OK", [])
+            return Closing([b"a"])
+
+        response = WSGITransport(app)("GET", URL)
+        before = signal.signal(signal.SIGINT, handler)
+        try:
+            self.assertRaisesRegex(TimeoutError, "deadline", response.close)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def test_closed_by_another_thread(self) -> None:
         """While the application computes: its iterable is closed when it is done with that."""
