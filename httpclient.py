@@ -2655,6 +2655,12 @@ class _WSGIWire(_ThreadWire):
         self._sent = True
         return data
 
+    async def end(self) -> None:
+        """After all of the answer: the application runs to its end, or to a piece too many."""
+        if not self.closed:
+            self.recv_now()
+        self.interrupt()
+
     def _close(self) -> None:
         result = self.__dict__.pop("_result", None)  # in one step: of two threads one closes it
         self._pieces = iter(())  # which refer to this wire: nothing waits for the garbage collector

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import functools
 import gc
+import itertools
 import signal
 import socket
 import threading
@@ -1103,6 +1105,34 @@ class WSGI(SyncWorld):
         length = ("Content-Length", "3")
         response = WSGITransport(self.app([b"abc"], "200 OK", length, length))("GET", URL)
         self.assertEqual(response.read(), b"abc")
+
+    def test_it_runs_to_its_end(self) -> None:
+        """Also behind a body whose end its length has told, as under a server."""
+        for headers in ([], [("Content-Length", "10")]):
+            for after in (None, Oops(), FileNotFoundError("report.csv")):
+                ended: list[object] = []
+
+                def pieces(after: Exception | None = after, ended: list[object] = ended) -> Iterator[bytes]:
+                    yield b"data: a\n\n\n"
+                    yield b""
+                    ended.append(after)
+                    if after is not None:
+                        raise after
+
+                app = self.app(pieces(), "200 OK", ("Content-Type", "text/event-stream"), *headers)
+                client, received = self.client(app, reconnect=False), []
+                with self.subTest(headers=headers, after=after):
+                    expected = RuntimeError if isinstance(after, OSError) else type(after)
+                    with self.assertRaises(expected) if after else contextlib.nullcontext(), client:
+                        for event in client:
+                            received.append(event.data)
+                    self.assertEqual((received, ended, app.body.closed), (["a"], [after], True))
+
+    def test_but_not_beyond_its_length(self) -> None:
+        app = self.app((b"%d" % n for n in itertools.count()), "200 OK", ("Content-Length", "3"))
+        self.assertEqual(WSGITransport(app)("GET", URL).read(), b"012")
+        self.assertEqual(next(app.body.pieces), b"4")
+        self.assertTrue(app.body.closed)
 
     def test_timeout_of_a_transport_called_directly(self) -> None:
         def app(environ: Any, start_response: Any) -> Any:
