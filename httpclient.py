@@ -494,8 +494,9 @@ class Request:
         except ValueError as error:
             # urljoin's own text repeats user-info
             why = error if isinstance(error, InvalidRequestError) else "not a valid URL"
-            place = re.split("[?#]", location)[0]
-            place = _shown(re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*:|)([/\\]*).*@", r"\1\2", place), 200)
+            userinfo, _, place = re.split("[?#]", location)[0].rpartition("@")
+            start = re.sub(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*).*", r"\1", userinfo)
+            place = _shown(start + place, 200)
             raise RedirectError(f"'{place}' is not a place to go to: {why}") from None
         url.userinfo = None
         return url

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+import unittest
 from typing import Any
 
-from httpclient import HTTPClientError, RedirectError
+from httpclient import HTTPClientError, RedirectError, Request
 from sse import SSEConnectionError, SSEHTTPError
 from tests.server import (
     CA,
@@ -313,6 +315,24 @@ class NotFollowing(World):
             with Server(redirect("/there", f"{code} x"), head("Content-Length: 5")) as server:
                 self.request("HEAD", server.url)
                 self.assertEqual(server.requests[1].method, "HEAD")
+
+
+class Places(unittest.TestCase):
+    """What a `Location` is taken for, without a server."""
+
+    def test_the_longest_are_taken_apart_in_linear_time(self) -> None:
+        """Some hundredths of a second each; one with a backtracking pattern takes ten seconds."""
+        size = 150_000
+        for location in (
+            "x:" + size * "/", "x:/" + size * "\\", "x:" + size * "/@", "http://" + size * "@", size * "../",
+            "http://" + size * "a:", "http://[" + size * ":", size * "a/", size * "?", size * "\xe9", "x:" + size * "a",
+        ):  # fmt: skip
+            started = time.process_time()
+            try:
+                Request("GET", "http://a/" + 1000 * "a/")._location(location)
+            except RedirectError as error:
+                self.assertLess(len(str(error)), 500)
+            self.assertLess(time.process_time() - started, 3, location[:9])
 
 
 @in_both_worlds
