@@ -276,7 +276,7 @@ class URL:
             raise InvalidRequestError("the port of a URL is a number from 1 to 65535")
         self.target = "/" + rest[len(authority) :].removeprefix("/")
         if not _only(_ENCODED, self.target):
-            octets = self.target.encode("utf-8", "surrogatepass")
+            octets = _utf8(self.target)
             characters = (chr(o) if chr(o) in _ENCODED else f"%{o:02X}" for o in octets)
             self.target = "".join(characters)
 
@@ -336,12 +336,22 @@ def _host(host: str) -> str:
     return host.lower()
 
 
+def _utf8(text: str) -> bytes:
+    """Text of a URL in UTF-8; what stands for a byte of another encoding is that byte again, as
+    Python has it in the environment and the command line (PEP 383).
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # other surrogates
+        return text.encode("utf-8", "surrogatepass")
+
+
 def _basic(userinfo: str) -> str:
     """Credentials of a URL as basic authentication (RFC 7617)."""
     from binascii import b2a_base64
     from urllib.parse import unquote_to_bytes
 
-    user, _, password = userinfo.partition(":")
+    user, _, password = _utf8(userinfo).partition(b":")
     credentials = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
     return "Basic " + b2a_base64(credentials, newline=False).decode()
 
@@ -484,10 +494,12 @@ class Request:
         return following
 
     def _location(self, location: str) -> URL:
-        """Where a server sends us. Its text is UTF-8, and its user-info is not for us."""
+        """Where a server sends us: in UTF-8, or bytes that stay what they are. Its user-info is not
+        for us.
+        """
         from urllib.parse import urljoin
 
-        location = location.encode("latin-1").decode("utf-8", "replace")
+        location = location.encode("latin-1").decode("utf-8", "surrogateescape")
         try:
             absolute = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location)
             url = URL(location if absolute else urljoin(str(self.url), location))

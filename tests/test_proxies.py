@@ -139,6 +139,21 @@ class Given(World):
                 self.assertEqual(connect.header("Proxy-Authorization"), value)
                 self.assertNotIn("proxy-authorization", request.names())
 
+    def test_credentials_that_are_no_utf_8(self) -> None:
+        """As Python gives them out of an environment that is not in the locale's encoding."""
+        for user, octets in (("us:p\udce4ss", b"us:p\xe4ss"), ("\udce4%E4é", b"\xe4\xe4\xc3\xa9:"),
+                             ("\ud800:\udce4", "\ud800:\udce4".encode("utf-8", "surrogatepass"))):  # fmt: skip
+            value = "Basic " + base64.b64encode(octets).decode()
+            with self.subTest(ascii(user)), Server(PROXIED) as proxy:
+                self.fetch(with_user("http://service.test/", user), proxy=with_user(proxy.url, user))
+                for name in ("Authorization", "Proxy-Authorization"):
+                    self.assertEqual(proxy.requests[0].header(name), value)
+        with Server(PROXIED) as proxy, environment(HTTP_PROXY=with_user(proxy.url, "us:p\udce4ss")):
+            self.fetch("http://service.test/\udce4")
+            value = "Basic " + base64.b64encode(b"us:p\xe4ss").decode()
+            self.assertEqual(proxy.requests[0].header("Proxy-Authorization"), value)
+            self.assertEqual(proxy.requests[0].target, "http://service.test/%E4")
+
     def test_none(self) -> None:
         with Server(DIRECT) as server, Server() as proxy:
             with environment(HTTP_PROXY=proxy.url, ALL_PROXY=proxy.url):

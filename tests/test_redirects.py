@@ -320,6 +320,22 @@ class NotFollowing(World):
 class Places(unittest.TestCase):
     """What a `Location` is taken for, without a server."""
 
+    def place(self, url: str, location: str | bytes) -> str:
+        location = location.encode() if isinstance(location, str) else location
+        return str(Request("GET", url)._location(location.decode("latin-1")))
+
+    def test_bytes_that_are_no_utf_8_stay_what_they_are(self) -> None:
+        for location, place in (
+            (b"/caf\xe9?q=\xe9", "http://a/caf%E9?q=%E9"),
+            (b"/caf\xc3\xa9?q=\xe9", "http://a/caf%C3%A9?q=%E9"),
+            (b"/\xed\xa0\x80\xff", "http://a/%ED%A0%80%FF"),
+            (b"http://b\xc3\xbccher.test/\xe9", "http://xn--bcher-kva.test/%E9"),
+        ):
+            self.assertEqual(self.place("http://a/", location), place)
+        with self.assertRaises(RedirectError) as caught:
+            self.place("http://a/", b"http://b\xfccher.test/")
+        self.assertTrue(str(caught.exception).isascii())
+
     def test_the_longest_are_taken_apart_in_linear_time(self) -> None:
         """Some hundredths of a second each; one with a backtracking pattern takes ten seconds."""
         size = 150_000
