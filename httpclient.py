@@ -494,24 +494,38 @@ class Request:
         return following
 
     def _location(self, location: str) -> URL:
-        """Where a server sends us: in UTF-8, or bytes that stay what they are. Its user-info is not
-        for us.
+        """Where a server sends us (RFC 3986, 5.2): in UTF-8, or bytes that stay what they are. Its
+        user-info is not for us.
         """
-        from urllib.parse import urljoin
-
         location = location.encode("latin-1").decode("utf-8", "surrogateescape")
+        base, absolute = self.url, location
+        if not re.match("[A-Za-z][A-Za-z0-9+.-]*:|//", location):
+            path = base.target.partition("?")[0]
+            starts = {"#": base.target, "?": path, "/": ""}
+            start = starts.get(location[0], path.rpartition("/")[0] + "/")
+            absolute = f"//{base.authority}{start}{location}"
         try:
-            absolute = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location)
-            url = URL(location if absolute else urljoin(str(self.url), location))
-        except ValueError as error:
-            # urljoin's own text repeats user-info
-            why = error if isinstance(error, InvalidRequestError) else "not a valid URL"
+            url = URL(f"{base.scheme}:{absolute}" if absolute.startswith("//") else absolute)
+        except InvalidRequestError as error:
             userinfo, _, place = re.split("[?#]", location)[0].rpartition("@")
             start = re.sub(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]*).*", r"\1", userinfo)
             place = _shown(start + place, 200)
-            raise RedirectError(f"'{place}' is not a place to go to: {why}") from None
+            raise RedirectError(f"'{place}' is not a place to go to: {error}") from None
+        url.target = _without_dots(url.target)
         url.userinfo = None
         return url
+
+
+def _without_dots(target: str) -> str:
+    """RFC 3986, 5.2.4: "remove dot segments" of a path, which its query may follow."""
+    path, mark, query = target.partition("?")
+    kept: list[str] = []
+    for segment in (path + "/" if path.endswith(("/.", "/..")) else path).split("/")[1:]:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    return f"/{'/'.join(kept)}{mark}{query}"
 
 
 def _way(hops: tuple[str, ...]) -> str:

@@ -324,6 +324,25 @@ class Places(unittest.TestCase):
         location = location.encode() if isinstance(location, str) else location
         return str(Request("GET", url)._location(location.decode("latin-1")))
 
+    def test_references(self) -> None:
+        """The examples of RFC 3986, 5.4, and some more: each reference and the target that it leads to."""
+        for base, references in (
+            (
+                "http://a/b/c/d;p?q",
+                """g /b/c/g  ./g /b/c/g  g/ /b/c/g/  /g /g  ?y /b/c/d;p?y  g?y /b/c/g?y  #s /b/c/d;p?q  g#s /b/c/g
+                g?y#s /b/c/g?y  ;x /b/c/;x  g;x /b/c/g;x  g;x?y#s /b/c/g;x?y  . /b/c/  ./ /b/c/  .. /b/  ../ /b/
+                ../g /b/g  ../.. /  ../../ /  ../../g /g  ../../../g /g  ../../../../g /g  /./g /g  /../g /g
+                g. /b/c/g.  .g /b/c/.g  g.. /b/c/g..  ..g /b/c/..g  ./../g /b/g  ./g/. /b/c/g/  g/./h /b/c/g/h
+                g/../h /b/c/h  g;x=1/./y /b/c/g;x=1/y  g;x=1/../y /b/c/y  g?y/./x /b/c/g?y/./x
+                g?y/../x /b/c/g?y/../x  g#s/../x /b/c/g  http://a/../g /g  //a/../g /g  http://a /""",
+            ),
+            ("http://a/p/https://up/x", "n /p/https://up/n  ../n /p/https://n  ? /p/https://up/x?"),
+            ("http://a/x?y", "a//b /a//b  /b; /b;  ? /x?  # /x?y  /a/..//b //b  ./a:b /a:b  /.. /  \\g /%5Cg"),
+            ("http://a//x", "?y //x?y  # //x  y //y  /y /y  . //  .. /"),
+        ):
+            for reference, target in zip(*[iter(references.split())] * 2, strict=True):
+                self.assertEqual(self.place(base, reference), f"http://a{target}", (base, reference))
+
     def test_bytes_that_are_no_utf_8_stay_what_they_are(self) -> None:
         for location, place in (
             (b"/caf\xe9?q=\xe9", "http://a/caf%E9?q=%E9"),
