@@ -512,6 +512,8 @@ class Request:
             place = _shown(start + place, 200)
             raise RedirectError(f"'{place}' is not a place to go to: {error}") from None
         url.target = _without_dots(url.target)
+        if url.hostname == base.hostname:
+            url.host = base.host  # with its zone, which means something on this machine alone
         url.userinfo = None
         return url
 

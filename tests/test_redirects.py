@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import unittest
 from typing import Any
+from unittest import mock
 
 from httpclient import HTTPClientError, RedirectError, Request
 from sse import SSEConnectionError, SSEHTTPError
@@ -285,6 +287,17 @@ class Following(World):
         self.assertEqual(there.requests, [])
 
 
+    def test_on_an_address_with_a_zone(self) -> None:
+        family, name = socket.AF_INET6, "fe80::1%eth0"
+        with Server(redirect("/there", "307 x"), HERE, family="ipv6") as server:
+            found = [(family, socket.SOCK_STREAM, 6, "", ("::1", server.port))]
+            with mock.patch("socket.getaddrinfo", return_value=found) as asked:
+                url = f"http://[{name.replace('%', '%25')}]:{server.port}/"
+                self.assertEqual(self.fetch(url, method="POST", content=b"x").data, ["here"])
+            self.assertEqual([call.args[0] for call in asked.call_args_list], [name, name])
+            self.assertEqual(server.requests[1].header("Host"), f"[fe80::1]:{server.port}")
+
+
 @in_both_worlds
 class NotFollowing(World):
     def test_statuses_that_are_no_redirects(self) -> None:
@@ -342,6 +355,18 @@ class Places(unittest.TestCase):
         ):
             for reference, target in zip(*[iter(references.split())] * 2, strict=True):
                 self.assertEqual(self.place(base, reference), f"http://a{target}", (base, reference))
+
+    def test_the_zone_of_an_address_is_kept(self) -> None:
+        """Servers do not know it. It is not shown, but connected to."""
+        request = Request("GET", "http://[fe80::1%25eth0]:81/a")
+        for location, origin in (
+            ("/b", request.url.origin),
+            ("//[fe80::1]:81/b", request.url.origin),
+            ("http://[FE80::1%25lo]:81/b", request.url.origin),
+            ("http://[fe80::1]:82/b", ("http", "fe80::1%eth0", 82)),
+            ("http://[fe80::2]:81/b", ("http", "fe80::2", 81)),
+        ):
+            self.assertEqual(request._location(location).origin, origin)
 
     def test_bytes_that_are_no_utf_8_stay_what_they_are(self) -> None:
         for location, place in (
