@@ -311,13 +311,14 @@ def _host(host: str) -> str:
     if host[0] == "[":
         address, percent, zone = host[1:-1].partition("%")
         zone = zone.removeprefix("25")
-        try:
-            socket.inet_pton(socket.AF_INET6, address)
+        try:  # of its spellings the usual one (RFC 5952), so that it is one origin
+            packed = socket.inet_pton(socket.AF_INET6, address)
+            address = socket.inet_ntop(socket.AF_INET6, packed)
         except (OSError, UnicodeError):
             raise InvalidRequestError("the address in brackets is not IPv6") from None
         if percent and not re.fullmatch(r"(?a)[\w-]{1,15}(\.[\w-]{1,15}){0,2}", zone):
             raise InvalidRequestError("the zone of the IPv6 address is no name of an interface")
-        return address.lower() + percent + zone
+        return address + percent + zone
     if len(host) > 255:  # RFC 1035, 2.3.4; IDNA takes long for what is longer
         raise InvalidRequestError("the host name of the URL is longer than 255 characters")
     if not host.isascii():

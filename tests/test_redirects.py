@@ -368,6 +368,12 @@ class Places(unittest.TestCase):
         ):
             self.assertEqual(request._location(location).origin, origin)
 
+    def test_an_address_is_one_in_each_of_its_spellings(self) -> None:
+        url = Request("GET", "http://[0:0::0:1]/").url
+        for location in ("http://[::1]/", "http://[0:0:0:0:0:0:0:1]:80/", "http://[::0.0.0.1]/"):
+            self.assertEqual(Request("GET", url)._location(location).origin, url.origin)
+        self.assertEqual(str(Request("GET", "http://[2001:DB8:0::A]/").url), "http://[2001:db8::a]/")
+
     def test_bytes_that_are_no_utf_8_stay_what_they_are(self) -> None:
         for location, place in (
             (b"/caf\xe9?q=\xe9", "http://a/caf%E9?q=%E9"),
