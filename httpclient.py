@@ -324,7 +324,7 @@ def _host(host: str) -> str:
     if not host.isascii():
         # The library has IDNA 2003, which takes these for other names than browsers do.
         why = "host names with ß, ς, ZWJ, ZWNJ: give them in their ASCII form (xn--...)"
-        if set(host) & set("ßς\u200c\u200d"):
+        if set(host) & set("ßẞς\u200c\u200d"):
             raise InvalidRequestError(why)
         why = "the host name of the URL is not a valid international name"
         try:
