@@ -655,6 +655,11 @@ def _matches(url: URL, rule: str) -> bool:
         except ValueError:
             return False
     suffix = rule.removeprefix("*").strip(".")
+    if not suffix.isascii():
+        try:
+            suffix = _host(suffix)
+        except InvalidRequestError:
+            return False
     return rule == "*" or (suffix != "" and f".{host}".endswith(f".{suffix}"))
 
 

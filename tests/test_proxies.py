@@ -407,8 +407,12 @@ class Environment(World):
                 ("test", "http://service.test/", True),
                 ("est", "http://service.test/", False),
                 ("", "http://service.test/", False),
+                ("bücher.test", "http://bücher.test/", True),
+                ("*.BÜCHER.test:80", "http://sub.xn--bcher-kva.test/", True),
+                ("xn--bcher-kva.test", "http://bücher.test/", True),
+                (".cher.test,ü,faß.test,\udce4", "http://bücher.test/", False),
             ):
-                with self.subTest(value, url=url), environment(HTTP_PROXY=proxy.url, NO_PROXY=value):
+                with self.subTest(ascii(value), url=url), environment(HTTP_PROXY=proxy.url, NO_PROXY=value):
                     if is_direct:
                         with self.assertRaises(ConnectError) as caught:
                             self.fetch(url)
