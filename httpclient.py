@@ -826,6 +826,11 @@ class ResponseParser:
         self.pending = self.pending or decoder.more
         return data
 
+    @property
+    def complete(self) -> bool:
+        """Can nothing of the body be missing but its trailers (RFC 9112, 8)?"""
+        return getattr(self._reader, "left", None) == _TRAILERS
+
     def _read_framed(self) -> bytes | None:
         """The body without its framing, but in its coding."""
         reader = self._reader
@@ -2362,19 +2367,20 @@ class Exchange:
     async def read(self) -> bytes:
         """The next piece of the body, as it arrives; `b""` at the end, after the connection's."""
         parser, data = self._parser, None
-        try:
-            if parser.pending:
-                if self._wire.closed:  # what had arrived is not for who closed it
-                    raise _Closed
-                if parser.coding and self._turn is not None:
-                    await self._turn()  # little may be decoded for long: let others run
-                data = parser.read()
-            while data is None:
-                data = parser.receive(await self._stream.recv())
-        except OSError as error:
-            if not _is_systems(error):
-                raise
-            raise BodyError(f"the connection was lost: {_reason(error)}") from error
+        if parser.pending:
+            if self._wire.closed:  # what had arrived is not for who closed it
+                raise _Closed
+            if parser.coding and self._turn is not None:
+                await self._turn()  # little may be decoded for long: let others run
+            data = parser.read()
+        while data is None:
+            try:
+                arrived = await self._stream.recv()
+            except OSError as error:
+                if not self._over(error):
+                    raise
+                arrived = b""
+            data = parser.receive(arrived)
         if data:
             return data  # type: ignore[no-any-return]
         await self._wire.end()  # which may raise what an application does after its answer
@@ -2385,11 +2391,24 @@ class Exchange:
         if self._parser.pending:
             return None
         try:
-            return self._parser.receive(self._stream.recv_now())  # type: ignore[no-any-return]
+            arrived = self._stream.recv_now()
         except OSError as error:
-            if not _is_systems(error):
+            if not self._over(error):
                 raise
+            arrived = b""
+        return self._parser.receive(arrived)  # type: ignore[no-any-return]
+
+    def _over(self, error: OSError) -> bool:
+        """Is the body complete, though the connection was lost or TLS cut? Raises the `BodyError`
+        that is made of a loss if it is not.
+        """
+        lost = _is_systems(error)
+        cut = isinstance(error, BodyError) and not _is_from_handler(error)
+        if self._parser.complete and (lost or cut):
+            return True
+        if lost:
             raise BodyError(f"the connection was lost: {_reason(error)}") from error
+        return False
 
     @property
     def whole(self) -> bool:

@@ -81,6 +81,8 @@ GOOD: dict[str, bytes] = {
 }  # fmt: skip
 # Those whose end is told by the connection alone.
 BY_CLOSE = {name for name in GOOD if name.startswith("until close") or name == "HTTP/1.0"}
+# Those in which no more than the rest of the trailers is missing then.
+BY_LAST_CHUNK = {"until close, after the last chunk", "until close, within the trailers"}
 
 BAD_HEADS: dict[str, bytes] = {
     "not HTTP": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
@@ -251,7 +253,7 @@ class Framing(World):
         """A length and chunks say where the body ends; without them it is TLS that says it."""
         for name, data in GOOD.items():
             with self.subTest(name), Server(lambda conn, data=data: (conn.send(data), conn.cut()), tls=True) as server:
-                if name in BY_CLOSE:
+                if name in BY_CLOSE - BY_LAST_CHUNK:
                     with self.assertRaises(BodyError):
                         self.fetch(server.url, verify=False)
                 else:
@@ -306,6 +308,47 @@ class Framing(World):
                 finally:
                     tracemalloc.stop()
                 self.assertLess(peak, 8 * 2**20)
+
+
+@in_both_worlds
+class LastChunk(World):
+    """With it the body is complete, whatever becomes of the connection then."""
+
+    def test_lost_or_cut_behind_it(self) -> None:
+        packed = gzip.compress(BODY)
+        for tls, end, tail in itertools.product(
+            (False, True), (Connection.close, Connection.cut, Connection.reset), (b"0\r\n", b"0;last\r\nX: y\r\nZ")
+        ):
+            for body, lines in ((BODY, [CHUNKED]), (packed, [CHUNKED, "Content-Encoding: gzip"])):
+
+                def script(conn: Connection, data: bytes = head(*lines) + chunk(body) + tail, end: Script = end) -> None:
+                    conn.send(data)
+                    conn.wait("read")
+                    end(conn)
+
+                with self.subTest(tls=tls, end=end.__name__, tail=tail, lines=lines):
+                    with Server(script, tls=tls) as server:
+                        with self.get(server.url, stream=True, verify=False) as response:
+                            pieces = response.iter_bytes()
+                            self.assertEqual(next(pieces), BODY)
+                            server.signal("read")
+                            self.assertEqual(list(pieces), [])
+                    with Server(script, tls=tls) as server:
+                        with self.connect(server.url, reconnect=False, verify=False) as client:
+                            self.assertEqual(next(client).data, "x")
+                            server.signal("read")
+                            self.assertEqual(list(client), [])
+
+    def test_what_is_wrong_before_or_behind_it_stays_wrong(self) -> None:
+        packed = gzip.compress(BODY)[:-1]
+        for data in (
+            head(CHUNKED, "Content-Encoding: gzip") + chunk(packed) + b"0\r\n",
+            head(CHUNKED) + chunk(BODY) + b"0\r\nno colon\r\n\r\n",
+            head(CHUNKED) + chunk(BODY) + b"0\r",
+            head("Content-Length: 10") + BODY,
+        ):
+            with self.subTest(data), Server(lambda conn, d=data: (conn.send(d), conn.cut()), tls=True) as server:
+                self.assertRaises(BodyError, self.get, server.url, verify=False)
 
 
 @in_both_worlds
