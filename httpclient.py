@@ -908,14 +908,24 @@ def _framing(method: str, status: int, headers: Headers) -> Any:
         return _Chunked()
     if codings:
         names = _shown(", ".join(_listed(headers, "transfer-encoding")), 40)
-        raise ProtocolError(f"transfer coding '{names}' is not supported")
+        return _Refused(f"transfer coding '{names}' is not supported")
     lengths = set(_listed(headers, "content-length"))
     if not lengths:
         return _UntilClose()
     length = lengths.pop()
     if lengths or not re.fullmatch("[0-9]{1,18}", length):
-        raise ProtocolError("the answer has conflicting or malformed values of Content-Length")
+        return _Refused("the answer has conflicting or malformed values of Content-Length")
     return _Length(int(length))
+
+
+class _Refused:
+    """Reads nothing: nobody knows where the body ends. The head may be all that is wanted of it."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def read(self, buffer: bytes, closed: bool) -> tuple[bytes, bytes]:
+        raise ProtocolError(self._why)
 
 
 class _UntilClose:

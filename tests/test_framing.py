@@ -11,8 +11,15 @@ from collections.abc import Iterable
 from unittest import mock
 
 import httpclient
-from httpclient import BodyError, ConnectError, HTTPClientError, ProtocolError, ResponseParser
-from sse import SSEEventTooLargeError
+from httpclient import (
+    BodyError,
+    ConnectError,
+    HTTPClientError,
+    ProtocolError,
+    ProxyError,
+    ResponseParser,
+)
+from sse import SSEConnectionError, SSEEventTooLargeError, SSEHTTPError
 from tests.server import CHUNKED, LAST_CHUNK, Connection, Script, Server, chunk, head
 from tests.worlds import World, in_all_ways, in_both_worlds
 
@@ -383,6 +390,41 @@ class Bodiless(World):
             script = held_open(head(line, status="204 x"))
             with self.subTest(line=line), Server(script) as server, self.connect(server.url) as client:
                 self.assertEqual(list(client), [])
+
+
+@in_both_worlds
+class Unframed(World):
+    """Answers that do not tell where their body ends, by what is known here: it is not read."""
+
+    LINES = ("Transfer-Encoding: gzip, chunked", "Content-Length: nine", "Content-Length: 9, 8")
+
+    def test_their_status_counts(self) -> None:
+        for line in self.LINES:
+            with self.subTest(line), Server(head(line, status="401 No") + BODY, repeat=True) as server:
+                with self.assertRaises(SSEHTTPError) as caught, self.connect(server.url):
+                    pass
+                self.assertEqual((caught.exception.status_code, caught.exception.body), (401, b""))
+                with self.get(server.url, stream=True) as response:
+                    self.assertEqual(response.status_code, 401)
+                    self.assertRaises(ProtocolError, response.read)
+            busy = head(line, status="503 Busy") + BODY
+            with self.subTest(line), Server(busy, head(LENGTH) + BODY) as server:
+                with self.connect(server.url, retry_on_status={503}) as client:
+                    self.assertEqual(next(client).data, "x")
+            moved = head(line, "Location: /there", status="302 Found")
+            with self.subTest(line), Server(moved, head(LENGTH) + BODY) as server:
+                self.assertEqual(self.get(server.url).content, BODY)
+            with self.subTest(line), Server(head(line, status="407 Who")) as proxy:
+                with self.assertRaisesRegex(ProxyError, "refused: 407 Who"):
+                    self.get("https://service.test/", proxy=proxy.url)
+
+    def test_a_stream_is_refused_for_good(self) -> None:
+        for line in self.LINES:
+            with self.subTest(line), Server(head(line) + BODY) as server:
+                client = self.connect(server.url)
+                with self.assertRaisesRegex(SSEConnectionError, "not supported|values of Content-Length"), client:
+                    next(client)
+                self.assertEqual((len(server.requests), client.waits, client.state), (1, [], "closed"))
 
 
 def compressed(kind: str, *pieces: bytes) -> list[bytes]:
