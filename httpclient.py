@@ -674,6 +674,7 @@ _PARAMETER = r';[ \t]*([^;=]*)(?:="((?s:[^"\\]|\\.)*)"?[^;]*|=([^;]*))?'
 # mean that nothing was done to the content, as in Fetch ("handle content codings").
 _DECODED = ("gzip", "x-gzip", "deflate")
 _NOT_DECODED = ("br", "compress", "dcb", "dcz", "x-compress", "zstd")
+_PADDING = b"\0 \t\r\n"  # may follow the end of a coded body, as gzip(1) and other clients have it
 _REPLAYED = 16  # pieces kept to be decoded again: with fewer, zlib's state is copied more often
 _TRAILERS = -1  # what is left of a body in chunks when the last of them has come
 _sizes: dict[bytes, int] = {}  # of chunk lines met before, short and plain ones: at most 11,000
@@ -1075,9 +1076,12 @@ class _Decoder:
             raw = self._coding == "deflate" and data[0] & 15 != 8
             self._start(zlib.decompressobj(-15 if raw else 15 if self._coding == "deflate" else 31))
         elif self._zlib.eof:
+            data = (self._zlib.unused_data if self.more else data).lstrip(_PADDING)
+            if not data:
+                self.more = False
+                return b""
             if self._coding == "deflate":
                 raise BodyError("the body goes on after the end of its deflate stream")
-            data = self._zlib.unused_data + data
             self._start(zlib.decompressobj(31))  # one more member (RFC 1952, 2.2)
         elif len(self._since) == _REPLAYED:
             self._start(self._zlib)

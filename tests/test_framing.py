@@ -463,6 +463,23 @@ class Codings(World):
             with Server(script) as server:
                 self.assertEqual(self.fetch(server.url).data, ["x", "x"])
 
+    def test_padded(self) -> None:
+        """What gzip(1) and other clients pass over behind the end: zeros, a line end of the server's."""
+        for kind, coding in CODINGS.items():
+            packed = b"".join(compressed(kind, BODY))
+            for padding in (b"\n", b"\r\n", bytes(1000), b" \t\0\n"):
+                for script in (
+                    head(f"Content-Encoding: {coding}") + packed + padding,
+                    head(CHUNKED, f"Content-Encoding: {coding}") + chunk(packed) + chunk(padding) * 3 + LAST_CHUNK,
+                    dripped(head(f"Content-Encoding: {coding}") + packed + padding[:9]),
+                ):
+                    with self.subTest(kind, padding=padding), Server(script) as server:
+                        self.assertEqual(self.fetch(server.url).data, ["x"])
+        packed = gzip.compress(BODY) + bytes(9)
+        for script in (head("Content-Encoding: gzip") + 3 * packed, dripped(head("Content-Encoding: gzip") + 3 * packed)):
+            with Server(script) as server:
+                self.assertEqual(self.fetch(server.url).data, ["x", "x", "x"])
+
     def test_cut_short(self) -> None:
         """By its own account, although the framing is whole."""
         for kind, coding in CODINGS.items():
@@ -486,6 +503,8 @@ class Codings(World):
         for broken, why in (
             (packed + b"more", "goes on after the end of its deflate stream"),
             (packed + gzip.compress(BODY), "goes on after the end of its deflate stream"),
+            (packed + b"\r\n" + packed, "goes on after the end of its deflate stream"),
+            (gzip.compress(BODY) + b"\r\nmore", "is not valid gzip"),
             (gzip.compress(BODY)[:-8] + bytes(8), "is not valid gzip"),
         ):
             coding = "deflate" if broken.startswith(packed) else "gzip"
