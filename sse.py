@@ -1241,22 +1241,28 @@ def _decoded(framed: Callable[[], bytes], codings: list[str]) -> Callable[[], by
     import zlib
 
     decoder: Any = None
+    unused = b""
     more = False  # may zlib hold back something of what it was given?
 
     def read() -> bytes:
-        nonlocal decoder, more
+        nonlocal decoder, unused, more
         while True:
-            piece = decoder and (decoder.unconsumed_tail or decoder.unused_data)
+            piece, unused = unused, b""
             if not (piece or more):
                 piece = framed()
                 if not piece and (decoder is None or decoder.eof):
                     return b""
                 if not piece:
                     raise ConnectionError(f"the body was cut short inside its {coding} stream")
+            if decoder is not None and decoder.eof:
+                piece = piece.lstrip(b"\0 \t\r\n")  # padding, as `httpclient` has it
+                if not piece:
+                    continue
             if decoder is None or decoder.eof:  # gzip can have several members (RFC 1952, 2.2)
                 headless = coding == "deflate" and piece[0] & 15 != 8  # without that of RFC 1950
                 decoder = zlib.decompressobj(-15 if headless else 47)
             data: bytes = decoder.decompress(piece, _PIECE)
+            unused = decoder.unconsumed_tail or decoder.unused_data
             more = len(data) == _PIECE and not decoder.eof
             if data:
                 return data

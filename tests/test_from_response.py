@@ -78,7 +78,9 @@ class FromResponse(unittest.TestCase):
         for coding, body in (
             ("gzip", members),
             ("none, gzip", members),
+            ("gzip", gzip.compress(one) + bytes(9) + gzip.compress(two) + b"\r\n"),
             ("deflate", zlib.compress(one + two)),
+            ("deflate", zlib.compress(one + two) + bytes(9) + b"\n"),
             ("deflate", headless.compress(one + two) + headless.flush()),
         ):
             for size in (1, len(body)):
