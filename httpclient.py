@@ -1422,19 +1422,25 @@ class _Wire:
     is nothing lost, neither received nor to be sent, if the last call was interrupted?
     """
 
-    __slots__ = ("_process", "closed", "expires", "idle")
+    __slots__ = ("_process", "closed", "expires", "idle", "until")
 
     def __init__(self, expires: float | None) -> None:
         self.expires = expires  # a moment on the wire's clock that bounds all calls together
         self.idle: float | None = None  # if there is none, seconds of silence that end a `recv`
+        self.until = inf  # when it is over with who waits; `inf`: nobody has since the last byte
         self.closed = False  # ended by us
         self._process = os.getpid()  # in a forked child the connection is the parent's
 
     def deadline(self, now: float) -> float:
-        """The moment until which to wait for what is to be received next."""
-        if self.expires is not None:
-            return self.expires
-        return inf if self.idle is None else now + self.idle
+        """The moment until which to wait for what is to be received next. The first wait after a
+        byte sets it: who gives up that wait, and asks again, is in the same silence.
+        """
+        if self.until == inf:
+            if self.expires is not None:
+                self.until = self.expires
+            elif self.idle is not None:
+                self.until = now + self.idle
+        return self.until
 
     def too_late(self) -> RequestTimeout:
         if self.expires is None:
@@ -1676,7 +1682,7 @@ class _BlockingWire(_ThreadWire):
             while self._unsent and ready and not ready & _IN:
                 with _Ignored(BlockingIOError):
                     sent = sock.send(self._unsent, getattr(socket, "MSG_DONTWAIT", 0))
-                    self._unsent = self._unsent[sent:]
+                    self._unsent, self.until = self._unsent[sent:], inf  # a sign of life
                 if self._unsent:
                     ready = self._wait([sock], _IN | _OUT)
         except (BrokenPipeError, ConnectionResetError) as error:
@@ -1692,6 +1698,9 @@ class _BlockingWire(_ThreadWire):
         where it can: to poll() before each recv() is a sixth of what a lone event costs.
         """
         arrived = self._arrived
+        if not arrived:  # the wait before was broken off, so its limit is the one to look at
+            return self._call(self._take)
+        self.until = inf
         arrived.clear()  # what was there has been taken, for its reader asks for more
         if self._quick and self.expires is None and not self._unsent:
             self._inside = True  # as in `_call`, written out for what is done with every event
@@ -1840,7 +1849,7 @@ class _AsyncWire(_Wire):
     """
 
     __slots__ = (
-        "_buffer", "_end", "_loop", "_sock", "_timer", "_transport", "_until", "_wakeup", "whole",
+        "_buffer", "_end", "_loop", "_sock", "_timer", "_transport", "_wakeup", "whole",
     )  # fmt: skip
 
     def __init__(self, expires: float | None) -> None:
@@ -1853,8 +1862,7 @@ class _AsyncWire(_Wire):
         self._buffer = b""
         # What follows the buffer: `None`, more; `b""`, the peer's end; or why there is no more.
         self._end: BaseException | bytes | None = None
-        self._until = inf  # when the task has waited for too long
-        self._timer: Any = None  # looks at that, sometimes earlier: to set one costs a read
+        self._timer: Any = None  # looks at `until`, sometimes earlier: to set one costs a read
 
     # What asyncio calls.
 
@@ -1865,6 +1873,7 @@ class _AsyncWire(_Wire):
 
     def data_received(self, data: bytes) -> None:
         self._buffer = self._buffer + data if self._buffer else data
+        self.until = inf
         if len(self._buffer) > _READ:  # nobody takes it: slow the sender down
             self._transport.pause_reading()
         self._wakeup.now()
@@ -1964,13 +1973,18 @@ class _AsyncWire(_Wire):
         self._raise_end()
 
     def _news(self) -> _Wakeup:
-        """To be awaited: what happens next, the end of the time for it included."""
-        self._until = until = self.deadline(self._loop.time())
-        if self._timer is not None and until < self._timer.when():
+        """To be awaited: what happens next, the end of the time for it included. If that has come
+        before, the loop looks at what has arrived; then it is over, though nobody waits so long.
+        """
+        now = self._loop.time()
+        until = self.deadline(now)
+        over = until <= now
+        look = now + 2 * _TICK if over else until
+        if self._timer is not None and look < self._timer.when():
             self._timer.cancel()
             self._timer = None
-        if self._timer is None and until < inf:
-            self._timer = self._loop.call_at(until, self)
+        if self._timer is None and look < inf:
+            self._timer = self._loop.call_at(look, self, over)
         return self._wakeup
 
     def _raise_end(self) -> None:
@@ -1983,10 +1997,10 @@ class _AsyncWire(_Wire):
     def __call__(self, again: bool = False) -> None:
         """The timer calls. A method bound to the wire would be one more object to be collected."""
         self._timer = None
-        if not self._wakeup.waiting() or self._until == inf:
+        if self.until == inf or self._end is not None or not (again or self._wakeup.waiting()):
             return
-        if self._until - self._loop.time() > _TICK:
-            self._timer = self._loop.call_at(self._until, self)
+        if self.until - self._loop.time() > _TICK:
+            self._timer = self._loop.call_at(self.until, self)
         elif not again:  # the process may have been stopped: let the loop look once more
             self._timer = self._loop.call_later(2 * _TICK, self, True)
         else:
@@ -2433,6 +2447,7 @@ class Exchange:
 
     def limit(self, seconds: float | None, each: bool = False) -> None:
         """Bound all reads to come together, or `each`: seconds from now, or of silence."""
+        self._wire.until = inf
         if each:
             self._wire.idle = seconds
         else:

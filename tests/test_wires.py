@@ -26,6 +26,7 @@ from unittest import mock
 
 import httpclient
 from httpclient import BodyError, ConnectError, RequestTimeout
+from tests import worlds
 from tests.server import (
     CA,
     CHUNKED,
@@ -824,6 +825,109 @@ class Systems(Wires):
             signal.signal(signal.SIGALRM, before)
 
 
+class Alarm(Exception):
+    """What a handler of the user raises to end a step that takes long."""
+
+
+@in_both_worlds
+class Silence(Wires):
+    """The limit on it, for who gives up a step when nothing comes, and asks again later."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.passed = 0.0  # seconds that were only claimed to have passed
+        real, poll = httpclient.monotonic, httpclient._poll
+        if is_async(self):
+            if worlds.LOOP == "uvloop":
+                self.skipTest("its clock cannot be set forward")
+            clock = self.loop.time
+            self.loop.time = lambda: clock() + self.passed
+
+        def waiting(socks: Any, events: int, seconds: float) -> int:
+            ready = poll(socks, events, min(seconds, 0.01))
+            if not ready and seconds > 0.01:
+                raise Alarm
+            return ready
+
+        self.patches = {"monotonic": lambda: real() + self.passed, "_poll": waiting}
+
+    def poll(self, exchange: Any) -> bytes:
+        """A step that takes no longer than a moment; `b""`: nothing came."""
+        try:
+            if is_async(self):
+                return self.step(asyncio.wait_for(exchange.read(), 0.02))  # type: ignore[no-any-return]
+            with mock.patch.multiple(httpclient, **self.patches):
+                return self.step(exchange.read())  # type: ignore[no-any-return]
+        except (Alarm, asyncio.TimeoutError) as error:
+            if isinstance(error, RequestTimeout):
+                raise
+            self.assertTrue(exchange.whole)
+            return b""
+
+    def script(self, conn: Connection) -> None:
+        conn.send(head(CHUNKED), chunk("one"))
+        for piece in ("two", "three"):
+            conn.wait(piece)
+            conn.send(chunk(piece))
+            conn.server.signal(f"sent {piece}")
+        conn.stall()
+
+    def test_a_step_given_up_does_not_begin_it_anew(self) -> None:
+        for tls in (False, True):
+            with self.subTest(tls=tls), Server(self.script, tls=tls) as server:
+                with self.released(self.exchange(idle_timeout=100.0)) as exchange:
+                    self.open(exchange, server.url)
+                    self.assertEqual(self.poll(exchange), b"one")
+                    for _ in range(2):
+                        self.assertEqual(self.poll(exchange), b"")
+                        self.passed += 60.0
+                    with self.assertRaisesRegex(RequestTimeout, "silence for idle_timeout=100 s"):
+                        self.poll(exchange)
+
+    def test_what_is_no_silence(self) -> None:
+        """What the caller does between a byte and the first step that waits; and what arrives while
+        nobody waits, however late it is looked at.
+        """
+        for tls in (False, True):
+            with self.subTest(tls=tls), Server(self.script, tls=tls) as server:
+                with self.released(self.exchange(idle_timeout=100.0)) as exchange:
+                    self.open(exchange, server.url)
+                    self.assertEqual(self.poll(exchange), b"one")
+                    for piece in ("two", "three"):
+                        self.passed += 1000.0
+                        self.assertEqual(self.poll(exchange), b"")
+                        self.passed += 60.0
+                        self.assertEqual(self.poll(exchange), b"")
+                        self.passed += 1000.0
+                        server.signal(piece)
+                        server.wait(f"sent {piece}")
+                        self.assertEqual(self.poll(exchange), piece.encode())
+
+    def test_steps_that_are_given_up_at_once(self) -> None:
+        class Interrupted:
+            def __next__(self) -> None:
+                raise Alarm
+
+        async def at_once(exchange: Any) -> None:
+            task = asyncio.ensure_future(exchange.read())
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            await asyncio.sleep(0.01)  # the caller does something else
+            self.assertTrue(task.cancelled() or task.result())
+
+        with Server(self.script) as server:
+            with self.released(self.exchange(idle_timeout=100.0)) as exchange:
+                self.open(exchange, server.url)
+                self.assertEqual(self.poll(exchange), b"one")
+                if not is_async(self):
+                    exchange._wire._receive = Interrupted()
+                with self.assertRaises(RequestTimeout):
+                    for _ in range(20):
+                        self.step(at_once(exchange)) if is_async(self) else self.poll(exchange)
+                        self.passed += 60.0
+
+
 def other_system(test: unittest.TestCase) -> None:
     """Windows and macOS, as far as they can be had here: a shutdown wakes nobody, sockets have no
     timeout of the system's, there is no poll(), and a loop that watches no descriptors.
@@ -983,6 +1087,25 @@ class Wakeups(AsyncWorld):
 
         self.run_async(main())
 
+    def test_an_end_behind_the_limit_on_silence(self) -> None:
+        """It is what ends the wire, though nobody waits as long as the loop looks for it."""
+
+        async def main() -> None:
+            wire = httpclient._AsyncWire(None)
+            wire.idle = 0.001
+            task = asyncio.ensure_future(wire.recv())
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            while self.loop.time() < wire.until:
+                await asyncio.sleep(0.001)
+            wire.eof_received()
+            wire(again=True)
+            self.assertEqual(await wire.recv(), b"")
+            wire.interrupt()
+
+        self.run_async(main())
+
     @unittest.skipUnless(hasattr(asyncio, "eager_task_factory"), "tasks do not start at once here")
     def test_eager_tasks(self) -> None:
         with Server(HERE, repeat=True) as server:
@@ -1008,6 +1131,7 @@ def with_plain_wakeups() -> None:
     for case in (
         Cancelled,
         globals()["SystemsAsync"],
+        globals()["SilenceAsync"],
         globals()["OtherSystemsAsync"],
         globals()["ForksAsync"],
     ):
