@@ -2399,7 +2399,10 @@ class Exchange:
             if self._wire.closed:  # what had arrived is not for who closed it
                 raise _Closed
             if parser.coding and self._turn is not None:
-                await self._turn()  # little may be decoded for long: let others run
+                # Little may be decoded for long: let others run. Meanwhile nothing can be lost.
+                self._wire.whole = True
+                await self._turn()
+                self._wire.whole = False
             data = parser.read()
         while data is None:
             try:

@@ -7,6 +7,8 @@ import contextlib
 import copy
 import errno
 import gc
+import gzip
+import itertools
 import os
 import pickle
 import select
@@ -408,6 +410,39 @@ class Cancelled(AsyncWorld):
         for tls in (False, True):
             with self.subTest(tls=tls), Server(script, tls=tls) as server:
                 self.run_async(main(server))
+
+    def test_while_others_run_between_two_unpacked_pieces(self) -> None:
+        """Nothing is on its way then, so reading goes on and no byte is lost."""
+        turns = itertools.count()
+
+        def turn(exchange: Any) -> Any:
+            task = asyncio.current_task()
+            if task is not None and next(turns) % 2:
+                task.cancel()
+            return httpclient._Turn()
+
+        async def main(server: Server) -> None:
+            exchange = httpclient.AsyncExchange(CA)
+            await exchange.open(httpclient.Request("GET", server.url, None, None))
+            received, piece, cancelled = b"", b"", 0
+            while piece or not received:
+                task = asyncio.ensure_future(exchange.read())
+                await asyncio.wait([task])
+                if task.cancelled():
+                    self.assertTrue(exchange.whole)
+                    cancelled += 1
+                else:
+                    piece = task.result()
+                    received += piece
+            self.assertEqual(received, content)
+            self.assertGreater(cancelled, 2)
+
+        content = bytes(range(256)) * 2000
+        zipped = answer(gzip.compress(content), "Content-Encoding: gzip")
+        for tls in (False, True):
+            with self.subTest(tls=tls), Server(zipped, tls=tls) as server:
+                with mock.patch.object(httpclient.AsyncExchange, "_turn", turn):
+                    self.run_async(main(server))
 
     def test_a_second_cancellation(self) -> None:
         """As anyio's scopes send it, in each turn."""
