@@ -2033,6 +2033,9 @@ class _AsyncWire(_Wire):
                 _abandoned.append(self._transport)  # uvloop's, whose finalizer asks the selector
             self._transport = None
             return
+        if self._loop.is_running() and asyncio._get_running_loop() is not self._loop:
+            self._loop.call_soon_threadsafe(self.interrupt)  # it was dropped in another thread
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -23,10 +23,12 @@ import threading
 import unittest
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from unittest import mock
 
 import httpclient
+import sse
 from httpclient import BodyError, ConnectError, RequestTimeout
 from tests import worlds
 from tests.server import (
@@ -460,6 +462,52 @@ class Cancelled(AsyncWorld):
             self.run_async(main(server))
             self.turn()
             server.wait_gone(1)
+
+
+@needs_prompt_finalizers
+class Dropped(AsyncWorld):
+    def test_in_another_thread(self) -> None:
+        """The loop is told, and closes the connection, though it has nothing else to do."""
+
+        async def exchange(server: Server) -> Any:
+            opened = httpclient.AsyncExchange()
+            await opened.open(httpclient.Request("GET", server.url, None, None))
+            return opened
+
+        async def response(server: Server) -> Any:
+            return await httpclient.async_get(server.url, stream=True)
+
+        async def application(server: Server) -> Any:
+            async def app(scope: Any, receive: Any, send: Any) -> None:
+                await send({"type": "http.response.start", "status": 200})
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                server.signal("gone")
+
+            return await httpclient.ASGITransport(app)("GET", "http://a/")
+
+        async def client(server: Server) -> Any:
+            events = sse.async_connect(server.url)
+            await anext(events)
+            return events
+
+        def drop(kept: list[Any], seen: Callable[[], object]) -> None:
+            kept.clear()
+            seen()
+
+        async def main(make: Callable[[Server], Any], server: Server) -> None:
+            kept = [await make(server)]
+            in_process = make is application
+            seen = partial(server.wait, "gone") if in_process else partial(server.wait_gone, 1)
+            await asyncio.get_running_loop().run_in_executor(None, drop, kept, seen)
+
+        for make in (exchange, response, application, client):
+            scripts = [] if make is application else [stream("data: 1\n\n", end="open")]
+            with self.subTest(make.__name__), Server(*scripts) as server:
+                self.run_async(main(make, server))
+                self.turn()
+                self.assertIn("ResourceWarning", self.unseen.pop())
+                self.assertEqual(self.unseen, [])
 
 
 def forked(work: Callable[[], object]) -> None:
