@@ -1907,7 +1907,12 @@ class _AsyncWire(_Wire):
         self._raise_end()  # and the caller releases the transport that there is now
 
     async def _resolve(self, host: str, port: int) -> list[Any]:
-        looking = self._loop.run_in_executor(None, _resolved, host, port)
+        try:
+            looking = self._loop.run_in_executor(None, _resolved, host, port)
+        except RuntimeError as error:
+            if str(error) != "can't start new thread" or _is_from_handler(error):
+                raise  # it is the end of all threads
+            raise OSError("no thread can be started to look up its address") from error
         looking.add_done_callback(lambda _: self._wakeup.soon())
         try:
             while True:

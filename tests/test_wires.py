@@ -762,6 +762,26 @@ class Systems(Wires):
             with self.released(self.exchange(verify=True)) as exchange:
                 self.assertEqual(self.open(exchange, server.url).status_code, 200)
 
+    def test_threads_run_out(self) -> None:
+        """The asynchronous world takes one to look up a name; the end of all threads is no lack."""
+        if not is_async(self):
+            return
+        failed = {
+            "can't start new thread": True,
+            "can't create new thread at interpreter shutdown": False,
+            "cannot schedule new futures after shutdown": False,
+        }
+        for text, passes in failed.items():
+            error: Any = RuntimeError(text)
+            with self.subTest(text), mock.patch("threading.Thread.start", side_effect=error):
+                with self.assertRaises(ConnectError if passes else RuntimeError) as caught:
+                    self.open(self.exchange(), "http://a.test/")
+                if passes:
+                    self.assertFalse(caught.exception.fatal)
+                    self.assertRegex(str(caught.exception), "^cannot connect to a.test: no thread")
+                else:
+                    self.assertIs(caught.exception, error)
+
     def test_keepalive_finds_the_peer_gone(self) -> None:
         """In the system's words, not as a limit of ours."""
         gone = TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
