@@ -1152,13 +1152,17 @@ def _context(verify: Any) -> ssl.SSLContext:
         except OSError as error:  # ssl.SSLError is one
             if not _is_systems(error) or error.errno in _SCARCE:
                 raise
-            text = f"verify={path!r} is not a file or directory of CA certificates"
-            raise InvalidRequestError(text) from error
+            why = "is not a file or directory of CA certificates"
+            if isinstance(error, PermissionError):
+                why = f"cannot be read: {_reason(error)}"
+            raise InvalidRequestError(f"verify={path!r} {why}") from error
         cafile = ssl.get_default_verify_paths().cafile
         if verify is True and cafile and not context.cert_store_stats()["x509"]:
             # OpenSSL does not tell when it cannot open the system's certificates, for want of
-            # descriptors say. This raises the `OSError` which that is.
-            open(cafile, "rb").close()
+            # descriptors say. This raises the `OSError` which that is; if they may not be read,
+            # there may be others, and `_missing_authorities` tells.
+            with _Ignored(PermissionError):
+                open(cafile, "rb").close()
     context.set_alpn_protocols(["http/1.1"])
     # A context without certificates is not kept. They are in a directory, which is read when one
     # is needed, or there may be some later.
@@ -1174,6 +1178,8 @@ def _missing_authorities() -> str:
             if not os.path.exists(path):
                 return f"{name} names {path!r}, which does not exist"
     paths = ssl.get_default_verify_paths()
+    if paths.cafile and not os.access(paths.cafile, os.R_OK):
+        return f"the CA certificates in {paths.cafile!r} cannot be read"
     with _Ignored(OSError):  # of a directory that cannot be read; the message that there is will do
         if paths.cafile is None and not (paths.capath and os.listdir(paths.capath)):
             where = f"neither {paths.openssl_cafile} nor {paths.openssl_capath} holds any"

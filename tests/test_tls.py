@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pathlib
 import ssl
@@ -14,7 +15,13 @@ from unittest import mock
 
 import httpclient
 import sse
-from httpclient import CertificateError, ConnectError, HTTPClientError, ProtocolError
+from httpclient import (
+    CertificateError,
+    ConnectError,
+    HTTPClientError,
+    InvalidRequestError,
+    ProtocolError,
+)
 from tests.server import CA, CERTS, Connection, Gone, Server, answer, server_context, stream
 from tests.worlds import World, in_all_ways, in_both_worlds
 
@@ -254,6 +261,28 @@ class Authorities(World):
         for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
             with Server(HERE, tls=True) as server, mock.patch.dict(os.environ, {name: "/none/such"}):
                 self.assertIn(f"{name} names '/none/such', which does not", self.refused(server.url))
+
+    def test_a_file_that_may_not_be_read(self) -> None:
+        """Told as what it is, and not as something about the server that may pass."""
+        refusal = PermissionError(errno.EACCES, "Permission denied")
+        with Server(HERE, tls=True) as server, tempfile.NamedTemporaryFile() as file:
+            # Who runs this may be allowed to read everything: so it is empty, as for OpenSSL.
+            with (
+                mock.patch.dict(os.environ, {"SSL_CERT_FILE": file.name, "SSL_CERT_DIR": str(CERTS)}),
+                mock.patch("builtins.open", side_effect=refusal),
+                mock.patch("os.access", return_value=False),
+            ):
+                text = self.refused(server.url)
+            self.assertIn(f"the CA certificates in '{file.name}' cannot be read", text)
+            with (
+                mock.patch("ssl.create_default_context", side_effect=refusal),
+                self.assertRaises(InvalidRequestError) as caught,
+            ):
+                self.fetch(server.url, verify=file.name)
+            said = os.strerror(errno.EACCES)
+            self.assertEqual(str(caught.exception), f"verify='{file.name}' cannot be read: {said}")
+            with self.assertRaisesRegex(InvalidRequestError, "is not a file or directory of CA"):
+                self.fetch(server.url, verify=file.name)
 
     def test_none_at_all(self) -> None:
         with Server(HERE, tls=True, repeat=True) as server, tempfile.TemporaryDirectory() as folder:
