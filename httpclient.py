@@ -2508,7 +2508,8 @@ class AsyncExchange(Exchange):
 def check(verify: Any, proxy: Any, uds: Any, *seconds: Any) -> None:
     """Raise `ValueError` or `TypeError` now for what `Exchange` could not use."""
     for number in seconds:
-        if number is not None and not (isinstance(number, (int, float)) and 0 < number <= 1e6):
+        good = isinstance(number, (int, float)) and 0 < number <= 1e6 and number is not True
+        if number is not None and not good:
             limits = "seconds above 0, at most 1e6, or None for no limit"
             raise InvalidRequestError(f"timeout, idle_timeout are {limits}")
     if not isinstance(proxy, (str, type(None))):
@@ -2566,8 +2567,11 @@ async def _request(
     if params and isinstance(url, str):
         url = _with_params(url, params)
     check(verify, proxy, uds, timeout, idle_timeout)
-    if not isinstance(max_redirects, int) or max_redirects < 0:
+    if isinstance(max_redirects, bool) or not isinstance(max_redirects, int) or max_redirects < 0:
         raise InvalidRequestError("max_redirects is a number, 0 or more")
+    if not isinstance(follow_redirects, bool):
+        kind = type(follow_redirects).__name__
+        raise TypeError(f"follow_redirects is True or False, not {kind}")
     request = Request(method, url, headers, content)
     if json is not None and not any(name.lower() == "content-type" for name, _ in request.headers):
         request.headers.append(("Content-Type", "application/json"))

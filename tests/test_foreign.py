@@ -540,13 +540,20 @@ class OfTheCaller(World):
             ({"headers": {"X": ["a", "b"]}}, "value of the header X is list, not a string"),
             ({"content": 5}, "content is bytes or str, not int"),
             ({"uds": 5}, "uds is a string or a path"),
+            ({"follow_redirects": "no"}, "follow_redirects is True or False, not str"),
+            ({"follow_redirects": 0}, "follow_redirects is True or False, not int"),
         ):
             with self.subTest(part), self.assertRaises(TypeError) as caught:
                 self.request("POST", "http://127.0.0.1:1/", **options)
             self.assertIn(part, str(caught.exception))
         with self.assertRaisesRegex(TypeError, "a URL is a string, not bytes"):
             self.request("GET", b"http://127.0.0.1:1/")
-        for wrong in (-1, "5", None):
+        for name in ("timeout", "idle_timeout"):
+            for wrong in (True, "5", 0, -1, 1e7, float("nan")):
+                with self.subTest(name, wrong=wrong):
+                    with self.assertRaisesRegex(ValueError, "are seconds above 0"):
+                        self.request("GET", "http://127.0.0.1:1/", **{name: wrong})
+        for wrong in (-1, "5", None, True):
             with self.assertRaisesRegex(ValueError, "max_redirects is a number"):
                 self.request("GET", "http://127.0.0.1:1/", max_redirects=wrong)
 
