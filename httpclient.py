@@ -562,8 +562,7 @@ class _Route:
         more.
         """
         if isinstance(error, RequestTimeout):
-            text = f"{self.name}: no answer within timeout={timeout} seconds"
-            raise RequestTimeout(text) from error
+            raise RequestTimeout(f"{self.name}: {error}={timeout:g} seconds") from error
         unnamed = self.proxy is not None and type(error) in (ConnectError, ProtocolError)
         if isinstance(error, HTTPClientError) and not (unnamed or isinstance(error, BodyError)):
             return
@@ -1451,7 +1450,7 @@ class _Wire:
     def too_late(self) -> RequestTimeout:
         if self.expires is None:
             return RequestTimeout(f"silence for idle_timeout={self.idle:g} seconds")
-        return RequestTimeout("no answer in time (timeout)")
+        return RequestTimeout("no answer within timeout")
 
     interrupt: Callable[[], None]
 
