@@ -1427,14 +1427,24 @@ class _Wire:
     is nothing lost, neither received nor to be sent, if the last call was interrupted?
     """
 
-    __slots__ = ("_process", "closed", "expires", "idle", "until")
+    __slots__ = ("_late", "_process", "closed", "expires", "idle", "until")
 
     def __init__(self, expires: float | None) -> None:
         self.expires = expires  # a moment on the wire's clock that bounds all calls together
         self.idle: float | None = None  # if there is none, seconds of silence that end a `recv`
         self.until = inf  # when it is over with who waits; `inf`: nobody has since the last byte
         self.closed = False  # ended by us
+        self._late = False  # did the last `recv` begin when `expires` had passed?
         self._process = os.getpid()  # in a forked child the connection is the parent's
+
+    def check(self, now: float) -> None:
+        """A process that was stopped looks once at what has arrived, however late it is. A peer
+        that goes on sending does not extend the time.
+        """
+        late = self.expires is not None and now >= self.expires
+        if late and self._late:
+            raise self.too_late()
+        self._late = late
 
     def deadline(self, now: float) -> float:
         """The moment until which to wait for what is to be received next. The first wait after a
@@ -1725,6 +1735,7 @@ class _BlockingWire(_ThreadWire):
 
     def _take(self) -> bytes:
         sock = self._sock
+        self.check(monotonic())
         if self._unsent:
             self._push()
         if self._quick is None and self.expires is None:
@@ -1965,6 +1976,8 @@ class _AsyncWire(_Wire):
 
     async def recv(self) -> bytes:
         self.whole = True  # what was handed over before has been taken
+        if self.expires is not None:
+            self.check(self._loop.time())
         while not self._buffer:
             if self._end is not None or self.closed:
                 self._raise_end()

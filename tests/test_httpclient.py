@@ -811,6 +811,34 @@ class Timeouts(World):
             with self.subTest(script.__name__), Server(script, repeat=True) as server:
                 self.times_out(server.url, timeout=0.06)
 
+    def limit(self, response: Any, seconds: float) -> None:
+        async def limit() -> None:
+            response.limit(seconds)
+
+        if is_async(self):
+            self.run_async(limit())  # type: ignore[attr-defined]
+        else:
+            response.limit(seconds)
+
+    def test_what_goes_on_arriving_does_not_extend_it(self) -> None:
+        """One more look is allowed, for a process that was stopped."""
+
+        def script(conn: Connection) -> None:
+            conn.send(head(f"Content-Length: {len(body)}"), body)
+            conn.server.signal("sent")
+            conn.stall()
+
+        body = bytes(400_000)
+        for tls in (False, True):
+            with self.subTest(tls=tls), Server(script, tls=tls) as server:
+                response = self.get(server.url, stream=True, verify=CA)
+                self.limit(response, 1e-6)
+                server.wait("sent")
+                with self.assertRaises(RequestTimeout):
+                    for _ in response.iter_bytes():
+                        pass
+                response.close()
+
     def test_silence_in_the_body(self) -> None:
         for tls in (False, True):
             with Server(stream("data: x\n\n", end="open"), tls=tls) as server:
