@@ -1224,8 +1224,10 @@ def _read_old_urllib3(raw: Any) -> bytes:
 def _read_framed(response: Any) -> bytes:
     """The next piece of a body without its framing, from http.client."""
     data: bytes = response.read1(_PIECE)
-    if not data and getattr(response, "length", None):  # which http.client does not tell
-        raise ConnectionError(f"the body was cut short, {response.length} bytes are missing")
+    if not data:
+        if getattr(response, "length", None):  # which http.client does not tell
+            raise ConnectionError(f"the body was cut short, {response.length} bytes are missing")
+        response.close()  # for the next request; read1() of older Pythons leaves that undone
     return data
 
 

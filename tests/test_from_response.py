@@ -21,7 +21,17 @@ from unittest import mock
 
 import httpclient
 import sse
-from tests.server import CHUNKED, NO_CONTENT, Connection, Server, answer, chunk, head, stream
+from tests.server import (
+    CHUNKED,
+    LAST_CHUNK,
+    NO_CONTENT,
+    Connection,
+    Server,
+    answer,
+    chunk,
+    head,
+    stream,
+)
 
 
 class FromResponse(unittest.TestCase):
@@ -90,6 +100,23 @@ class FromResponse(unittest.TestCase):
                     with urllib.request.urlopen(server.url) as response:
                         events = sse.EventSource.from_response(response)
                         self.assertEqual([event.data for event in events], ["1", "2"])
+
+    def test_the_connection_of_http_client_serves_the_next_request(self) -> None:
+        body = b"data: x\n\n"
+        for first in (answer(body), head(CHUNKED) + chunk(body) + LAST_CHUNK, NO_CONTENT):
+
+            def twice(conn: Connection, first: bytes = first) -> None:
+                conn.send(first)
+                conn.read_request()
+                conn.send(answer("data: again\n\n"))
+
+            with self.subTest(first), Server(twice) as server:
+                connection = http.client.HTTPConnection("127.0.0.1", server.port)
+                for _ in range(2):
+                    connection.request("GET", "/")
+                    events = [*sse.EventSource.from_response(connection.getresponse())]
+                connection.close()
+                self.assertEqual([event.data for event in events], ["again"])
 
     def test_what_zlib_holds_back(self) -> None:
         """All that it was given is used up, and a little more than a piece came of it."""
