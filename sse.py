@@ -1323,10 +1323,13 @@ async def _read_niquests(raw: Any) -> bytes:
 async def _read_aiohttp(content: Any) -> bytes:
     try:
         data: bytes = await content.readany()
-    except Exception:  # it does not give out what arrived before the connection was lost
+    except Exception as error:  # it does not give out what arrived before the connection was lost
         data = b"".join(content._buffer)[content._buffer_offset :]
         content._buffer.clear()
         content._buffer_offset = 0
+        if not data and type(error) is RuntimeError and not content._protocol.connected:
+            # It has closed the connection itself, because of a chunk that is none.
+            raise ConnectionError("the body is broken, or was cut short") from error
         if not data:
             raise
     return data

@@ -279,6 +279,19 @@ class TestTransport:
             assert library.follow(server.url, retry_interval=1) == []
         assert len(server.requests) == 2
 
+    def test_a_broken_chunk_is_a_drop(self, library: Library) -> None:
+        """Also when it arrives together with an event, which comes before it."""
+
+        def broken(conn: Connection) -> None:
+            conn.send(head(CHUNKED, "Connection: close"), chunk(event("1")))
+            conn.wait("1")
+            conn.send(chunk(event("2")), "<br>Warning\r\n")
+
+        with Server(broken, NO_CONTENT) as server:
+            signal = lambda _, event: server.signal(event.data)  # noqa: E731
+            seen = library.follow(server.url, with_events=signal, retry_interval=1, idle_timeout=5)
+        assert data(seen) == ["1", "2"]
+
     def test_a_refused_connection_is_a_drop(self, library: Library) -> None:
         with Server() as server:
             url = server.url
