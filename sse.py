@@ -1085,7 +1085,10 @@ class AsyncEventSource(_Source[AsyncIterable[str] | AsyncIterable[bytes]]):
 
 async def _raise_refusal(response: Any, refusal: Callable[..., SSEError]) -> AsyncIterator[bytes]:
     """Raise what tells of an answer that is no stream, with the beginning of it."""
-    raise refusal(body=await _AsyncForeign(None).beginning(response))
+    import asyncio
+
+    link = _AsyncForeign if asyncio._get_running_loop() else _ForeignElsewhere
+    raise refusal(body=await link(None).beginning(response))
     yield b""  # which makes this an iterator, as the answer's other pieces are
 
 
@@ -2232,6 +2235,18 @@ class _AsyncForeign(_ForeignLink):
             except Exception as error:  # to raise it would hide what else there is to say
                 if _from_handler(error) is not None:
                     raise
+
+
+class _ForeignElsewhere(_AsyncForeign):
+    """Over one of another event loop, such as trio's: a time limit ends no step, but comes between
+    two of them.
+    """
+
+    async def _within(self, seconds: float | None, step: Callable[[], Any], what: str) -> Any:
+        return await step()
+
+    async def release(self) -> None:
+        await self._close()
 
 
 async def _aclose(closable: Any) -> bool:

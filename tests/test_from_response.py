@@ -249,6 +249,39 @@ class FromResponse(unittest.TestCase):
             warnings.simplefilter("error")
             asyncio.run(main(server))
 
+    def test_what_is_refused_under_another_event_loop(self) -> None:
+        """Such as trio's, of which asyncio knows nothing: the beginning of the body has the bounds
+        that it has everywhere, of time between two pieces, and the answer is closed behind it.
+        """
+
+        async def pieces(*said: bytes) -> AsyncIterator[bytes]:
+            for piece in said:
+                clock.return_value += 1
+                yield piece
+
+        async def gone() -> AsyncIterator[bytes]:
+            yield b"no"
+            raise ConnectionResetError
+
+        for status, kind, said, begins in (
+            (401, "text/event-stream", pieces(b"", b"no"), b"no"),
+            (200, "text/html", pieces(b"<html>", b"</html>"), b"<html></html>"),
+            (404, "text/html", gone(), b"no"),
+            (404, "text/html", pieces(*[b"a"] * 9), b"a" * 5),
+            (404, "text/html", pieces(*[b"a" * 40000] * 3), b"a" * 65536),
+        ):
+            aclose = mock.AsyncMock()
+            made = SimpleNamespace(
+                status_code=status, headers={"Content-Type": kind}, url="http://h/", aclose=aclose,
+                aiter_bytes=lambda said=said: said,
+            )  # fmt: skip
+            events = sse.AsyncEventSource.from_response(made)
+            with self.subTest(begins[:9]), mock.patch("time.monotonic", return_value=9.0) as clock:
+                with self.assertRaises((sse.SSEHTTPError, sse.SSEContentTypeError)) as caught:
+                    anext(events).__await__().send(None)  # all it needs is there
+                self.assertEqual(caught.exception.body, begins)
+                aclose.assert_awaited_once()
+
     def test_what_is_no_answer(self) -> None:
         for source in (sse.EventSource, sse.AsyncEventSource):
             for thing in ("x", None, 5, [b"data: x"]):
