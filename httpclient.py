@@ -366,7 +366,7 @@ def _pairs(option: str, given: Any) -> Iterator[tuple[Any, Any]]:
         yield pair[0], pair[1]
 
 
-def _header_lines(headers: Any) -> list[tuple[str, str]]:
+def header_lines(headers: Any) -> list[tuple[str, str]]:
     """Header lines that can be sent; or why they cannot."""
     lines = []
     for name, value in _pairs("headers", headers):
@@ -425,7 +425,7 @@ class Request:
         self.method = method.upper() if method.upper() in _METHODS else method
         self.url = url if isinstance(url, URL) else URL(url)
         self.content = _content_bytes(content)
-        self.headers = _header_lines(headers)
+        self.headers = header_lines(headers)
         self.hops: tuple[str, ...] = ()
 
     def lines(self, proxy: URL | None = None) -> list[tuple[str, str]]:

@@ -1615,6 +1615,10 @@ class _Options:
             url += (("&" if "?" in url else "?") + query if query else "") + hash + fragment
         if self.transport is None:
             return _httpclient().Request(self.method, url, merged, self.content)
+        try:
+            merged = _httpclient().header_lines(merged)
+        except ImportError:
+            pass  # sse.py by itself, with a function as transport: that has to look at them
         names = {name.lower() for name, _ in merged}
         sent = dict(merged) if len(names) == len(merged) else merged
         return partial(self.transport, self.method, url, headers=sent, content=self.content)

@@ -170,8 +170,22 @@ class Options(World):
             self.assertIsNone(caught.exception.__context__)
 
     def test_headers(self) -> None:
+        function = transport if is_async(self) else lambda *args, **options: None
         for headers in BAD_HEADERS:
-            self.refuses(URL, headers=headers)
+            for options in ({}, {"transport": function}):
+                self.refuses(URL, headers=headers, **options)
+
+    def test_a_header_that_cannot_be_sent_is_not_shown(self) -> None:
+        """UnicodeEncodeError holds all of it. Made by a callable, it is an error of the first step."""
+        headers = {"Authorization": "Bearer \u201cs3cret\u201d"}
+        function = transport if is_async(self) else lambda *args, **options: None
+        for options in ({}, {"transport": function}):
+            for given in (headers, lambda: headers):
+                with self.subTest(given=given, **options):
+                    with self.assertRaisesRegex(ValueError, "Authorization has .*Latin-1") as caught:
+                        with self.connect(URL, headers=given, **options):
+                            pass
+                    self.assertNotIn("s3cret", f"{caught.exception!r}{caught.exception.args}")
 
     def test_others(self) -> None:
         for options in BAD_OPTIONS:
