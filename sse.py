@@ -1248,10 +1248,11 @@ def _decoded(framed: Callable[[], bytes], codings: list[str]) -> Callable[[], by
     decoder: Any = None
     unused = b""
     more = False  # may zlib hold back something of what it was given?
+    broken = False
 
     def read() -> bytes:
-        nonlocal decoder, unused, more
-        while True:
+        nonlocal decoder, unused, more, broken
+        while not broken:
             piece, unused = unused, b""
             if not (piece or more):
                 piece = framed()
@@ -1266,11 +1267,21 @@ def _decoded(framed: Callable[[], bytes], codings: list[str]) -> Callable[[], by
             if decoder is None or decoder.eof:  # gzip can have several members (RFC 1952, 2.2)
                 headless = coding == "deflate" and piece[0] & 15 != 8  # without that of RFC 1950
                 decoder = zlib.decompressobj(-15 if headless else 47)
-            data: bytes = decoder.decompress(piece, _PIECE)
-            unused = decoder.unconsumed_tail or decoder.unused_data
+            before, data = decoder.copy(), bytearray()
+            try:
+                data += decoder.decompress(piece, _PIECE)
+                unused = decoder.unconsumed_tail or decoder.unused_data
+            except zlib.error:
+                broken = True
+                try:  # zlib gives out nothing of such a piece, byte by byte what comes before
+                    for byte in piece:
+                        data += before.decompress(bytes([byte]))
+                except zlib.error:
+                    pass
             more = len(data) == _PIECE and not decoder.eof
             if data:
-                return data
+                return bytes(data)
+        raise ConnectionError(f"the body is not valid {coding}")
 
     return read
 

@@ -126,6 +126,26 @@ class FromResponse(unittest.TestCase):
             read = sse._decoded(partial(next, pieces, b""), ["deflate"])
             self.assertEqual(b"".join(iter(read, b"")), bytes(size))
 
+    def test_what_comes_before_a_break_in_a_coding(self) -> None:
+        packer = zlib.compressobj(wbits=31)
+        good = packer.compress(b"data: 1\n\n") + packer.flush(zlib.Z_SYNC_FLUSH)
+        ended = gzip.compress(b"data: 1\n\n")
+        for pieces, seen in (
+            ([good + b"\xff" * 20], ["1"]),
+            ([good, b"\xff" * 20], ["1"]),
+            ([ended + b"garbage"], ["1"]),
+            ([ended[:-8] + bytes(8)], ["1"]),
+            ([b"this is not gzip"], []),
+        ):
+            script = stream(*pieces, lines=("Content-Encoding: gzip",))
+            with self.subTest(pieces), Server(script) as server:
+                with urllib.request.urlopen(server.url) as response:
+                    events, got = sse.EventSource.from_response(response), []
+                    with self.assertRaisesRegex(ConnectionError, "the body is not valid gzip"):
+                        for event in events:
+                            got.append(event.data)
+                    self.assertEqual(got, seen)
+
     def test_closed_by_another_thread(self) -> None:
         """The libraries' own `close()` waits for a read that blocks, or leaves it blocked."""
 
