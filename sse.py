@@ -302,14 +302,12 @@ def _whole(url: str, client: Any) -> str:
 
 
 def _carried(value: Any) -> Any:
-    """What an error holds; of what pickle cannot bring back, such as locks, a copy or the words."""
+    """What an error holds; of what pickle cannot bring back, such as locks, a copy."""
     import pickle
 
     try:
         pickle.loads(pickle.dumps(value))
     except Exception:  # of whatever class that library's `__reduce__` or `__init__` raises
-        if isinstance(value, BaseException):
-            return _Ours(_cause(value))
         return value.copy() if hasattr(value, "copy") else value  # pickle tells what is wrong
     return value
 
@@ -329,11 +327,12 @@ class SSEConnectionError(SSEError, ConnectionError):
     """No connection, or no more.
 
     `url`: what was asked for. `last_error`: what the last attempt failed with, also the cause;
-    `None` if the server just ended the stream. `retries`: reconnections tried since an event was
-    delivered, or a connection held for 10 s; 0 if there was none. `delivered`: events handed over
-    by this client in all, over all its connections. `last_event_id`: that of the last of them, to
-    resume there. `unfinished`: the event that the end of the last connection cut off, as far as it
-    came, if its data had begun; else `None`. It was not delivered.
+    `None` if the server just ended the stream. A copy has of another library's but the words.
+    `retries`: reconnections tried since an event was delivered, or a connection held for 10 s; 0 if
+    there was none. `delivered`: events handed over by this client in all, over all its connections.
+    `last_event_id`: that of the last of them, to resume there. `unfinished`: the event that the end
+    of the last connection cut off, as far as it came, if its data had begun; else `None`. It was
+    not delivered.
     """
 
     delivered: int = 0
@@ -342,11 +341,15 @@ class SSEConnectionError(SSEError, ConnectionError):
     _missed = False  # did the stream end although `until` had accepted no event?
 
     def __init__(self, url: str, retries: int, last_error: BaseException | None) -> None:
-        self.args = _safe(url), retries, last_error  # OSError would read an errno
+        self.args = _safe(url), retries, _words(last_error)  # OSError would read an errno
         self.url, self.retries, self.last_error = url, retries, last_error
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        kind, args, state = super().__reduce__()
+        return kind, args, state | {"last_error": args[2]}
+
     def __str__(self) -> str:
-        cause = _cause(self.last_error) + (" inside an event" if self.unfinished else "")
+        cause = _cause(self.args[2]) + (" inside an event" if self.unfinished else "")
         cause += ", and `until` had accepted no event" if self._missed else ""
         counts = {"event{} delivered": self.delivered}
         counts["reconnection{} tried in a row"] = self.retries
@@ -1790,13 +1793,23 @@ def _was_given(frame: Any, value: object) -> bool:
     return any(argument is value for argument in given)
 
 
+def _is_ours(error: BaseException | None) -> bool:
+    """Is it told in our words, which hold no secret? `fatal`: an error of `httpclient`."""
+    return error is None or isinstance(error, (SSEError, _Ours)) or hasattr(error, "fatal")
+
+
+def _words(error: BaseException | None) -> BaseException | None:
+    """An error that can be shown and kept: instead of a library's, which may quote a URL, why."""
+    return error if _is_ours(error) else _Ours(_cause(error))
+
+
 def _cause(error: BaseException | None) -> str:
     """Why, for a message: in the system's words if possible, for a library's may hold secrets."""
     if error is None:
         return "the server ended the stream"
     if isinstance(error, SSEHTTPError):
         return error._said()
-    if isinstance(error, (SSEError, _Ours)) or hasattr(error, "fatal"):
+    if _is_ours(error):
         return _shown(str(error), 1000)
     for found in reversed(_chain(error)):
         if isinstance(found, ConnectionError) and found.errno:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import pathlib
 import pickle
 import subprocess
@@ -614,6 +615,18 @@ class Exceptions(World):
                     self.assertEqual(str(twin), str(error))
                     if not isinstance(twin, sse.SSEConnectionError):
                         self.assertEqual(twin.headers["Retry-After"], "5")
+
+    def test_what_another_library_quotes_is_not_passed_on(self) -> None:
+        """As requests quotes the URL with its query; the cause of its error tells more than itself."""
+        quoting = OSError("max retries exceeded with url: /?key=s3cret")
+        quoting.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, "s3cret")
+        error = sse.SSEConnectionError("http://h/?key=1", 3, quoting)
+        self.assertIs(error.last_error, quoting)
+        twins = pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)
+        for twin in (error, *twins):
+            self.assertRegex(str(twin), r"^http://h/: Connection refused \(3 ")
+            self.assertEqual(str(twin.args[2]), "Connection refused")
+            self.assertNotIn("s3cret", f"{twin!r}{twin.args}{pickle.dumps(twin)!r}")
 
     def test_what_cannot_be_pickled_otherwise_is_told_by_pickle(self) -> None:
         class Handle:
