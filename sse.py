@@ -1456,7 +1456,21 @@ def _is_final(error: BaseException | None) -> bool:
     """Would another attempt meet it again? `fatal` is what `httpclient` says of its errors."""
     if error is None:
         return False
-    return _is_certificate(error) or any(getattr(cause, "fatal", 0) for cause in _chain(error))
+    fatal = any(getattr(cause, "fatal", 0) for cause in _chain(error))
+    return fatal or _is_certificate(error) or _status(error) is not None
+
+
+def _status(error: BaseException | None) -> int | None:
+    """The status that an error tells of: an answer's, or that at which urllib3's `Retry` gave up,
+    as a session of requests may have it.
+    """
+    if isinstance(error, SSEHTTPError):
+        return error.status_code
+    for cause in [] if error is None else _chain(error):
+        if _kinds(cause) & {"urllib3.ResponseError", "urllib3_future.ResponseError"}:
+            found = re.search(r"\b[0-9]{3}\b", str(cause))
+            return int(found[0]) if found else None
+    return None
 
 
 # --- the options ---------------------------------------------------------------------------------
@@ -1705,7 +1719,7 @@ class _Reconnection:
                 retries += 1
                 wait = self._drawn(retries)
                 if by_status:
-                    wait = max(wait, _retry_after(error.headers))  # type: ignore[union-attr]
+                    wait = max(wait, _retry_after(getattr(error, "headers", {})))
         self.opened, self.retries, self.delivered = None, retries, delivered
         self._wait, self._wait_ends = wait, None
         return wait
@@ -1719,8 +1733,7 @@ class _Reconnection:
 
     def by_status(self, error: BaseException | None) -> bool:
         """Is it an answer whose status `retry_on_status` names?"""
-        statuses = self._options.retry_on_status
-        return isinstance(error, SSEHTTPError) and error.status_code in statuses
+        return _status(error) in self._options.retry_on_status
 
     def _drawn(self, retries: int) -> float:
         """Seconds before the reconnection of that number in a row."""
@@ -1817,6 +1830,8 @@ def _cause(error: BaseException | None) -> str:
         text = getattr(found, "verify_message", None) or getattr(found, "strerror", None)
         if isinstance(text, str):
             return _shown(text)
+    if (status := _status(error)) is not None:
+        return f"HTTP {status} to each try of the session's own Retry"
     name, text = type(error).__name__, str(error)
     return f"{name}: {_shown(text)}" if text and not set(text) & set("/?@=&:%") else name
 

@@ -7,11 +7,12 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
+from typing import Any
 from unittest import mock
 
 from sse import TRANSIENT_STATUSES, SSEConnectionError, SSEHTTPError
 from tests.server import NO_CONTENT, Connection, Script, Server, answer, head, refused_port, stream
-from tests.worlds import World, in_both_worlds
+from tests.worlds import World, in_both_worlds, is_async
 
 EVENT = stream("data: x\n\n")
 NOTHING = stream()
@@ -239,6 +240,39 @@ class Statuses(World):
 
     def test_transient_statuses(self) -> None:
         self.assertEqual(set(TRANSIENT_STATUSES), {408, 425, 429, 500, 502, 503, 504, *range(520, 525), 529})
+
+    def test_one_that_a_session_of_requests_has_tried_again_itself(self) -> None:
+        """By urllib3's `Retry(status_forcelist=[503])`: there is no answer then, but an error."""
+
+        class ResponseError(Exception):
+            __module__ = "urllib3.exceptions"
+
+        class RetryError(OSError):  # as requests.exceptions.RetryError, a drop by its class
+            pass
+
+        def transport(*_: object, **__: object) -> Any:
+            tries.append(1)
+            max_retries = Exception("url: /?key=s3cret")
+            max_retries.reason = ResponseError("too many 503 error responses")  # type: ignore[attr-defined]
+            raise RetryError(max_retries)
+
+        async def awaited(*_: object, **__: object) -> Any:
+            return transport()
+
+        for options, expected in (
+            ({}, 1),
+            ({"retry_on_status": {504}}, 1),
+            ({"retry_on_status": {503}}, 3),
+            ({"retry_on_status": {503}, "method": "POST"}, 3),
+        ):
+            tries: list[int] = []
+            with self.subTest(**options), self.assertRaises(SSEConnectionError) as caught:
+                with self.connect(
+                    "http://h/", transport=awaited if is_async(self) else transport, max_retries=2, **options
+                ):
+                    pass
+            self.assertEqual(len(tries), expected)
+            self.assertRegex(str(caught.exception), "http://h/: HTTP 503 to each try of the session's own")
 
     def test_they_count(self) -> None:
         with Server(*[UNAVAILABLE] * 4) as server:

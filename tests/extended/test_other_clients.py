@@ -595,6 +595,20 @@ class TestWhatClientsBring:
             server.requests[0].header("Accept") == "text/event-stream"
         )  # those of a request go before
 
+    @pytest.mark.parametrize("wish", [set(), {503}], ids=["an error", "a drop by wish"])
+    def test_a_status_that_a_session_tries_again_itself(self, wish: set[int]) -> None:
+        requests, urllib3 = imported("requests"), imported("urllib3")
+        retry = urllib3.util.Retry(total=1, status_forcelist=[503], backoff_factor=0)
+        with Server(answer("busy", "Connection: close", status="503 Busy"), repeat=True) as server:
+            with requests.Session() as session:
+                adapter = requests.adapters.HTTPAdapter(max_retries=retry)
+                session.mount("http://", adapter)
+                client = connect(server.url, transport=session, retry_on_status=wish,
+                                 max_retries=1, retry_interval=1)  # fmt: skip
+                with pytest.raises(SSEConnectionError, match="HTTP 503 to each try"), client:
+                    pass
+        assert len(server.requests) == (4 if wish else 2)
+
     def test_a_class_derived_from_a_client(self) -> None:
         requests = imported("requests")
 
