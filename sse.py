@@ -1806,6 +1806,20 @@ def _was_given(frame: Any, value: object) -> bool:
     return any(argument is value for argument in given)
 
 
+# What blocking libraries tell by a class alone, or by a text with the URL. requests has an error of
+# its own for a time limit only until the head has come.
+_SAID = {
+    "requests.ReadTimeout": "no answer within timeout",
+    "niquests.ReadTimeout": "no answer within timeout",
+    "urllib3.ReadTimeoutError": "silence for idle_timeout",
+    "urllib3_future.ReadTimeoutError": "silence for idle_timeout",
+    "httpx.ReadTimeout": "silence for timeout, or idle_timeout in an open stream",
+    "httpx2.ReadTimeout": "silence for timeout, or idle_timeout in an open stream",
+    "http.IncompleteRead": "the body was cut short",
+    "aiohttp.ClientPayloadError": "the body was cut short, or is broken",
+}
+
+
 def _is_ours(error: BaseException | None) -> bool:
     """Is it told in our words, which hold no secret? `fatal`: an error of `httpclient`."""
     return error is None or isinstance(error, (SSEError, _Ours)) or hasattr(error, "fatal")
@@ -1832,6 +1846,9 @@ def _cause(error: BaseException | None) -> str:
             return _shown(text)
     if (status := _status(error)) is not None:
         return f"HTTP {status} to each try of the session's own Retry"
+    said = [_SAID[kind] for found in _chain(error) for kind in _kinds(found) & {*_SAID}]
+    if said:
+        return said[0]
     name, text = type(error).__name__, str(error)
     return f"{name}: {_shown(text)}" if text and not set(text) & set("/?@=&:%") else name
 

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import http.client
 import importlib
+import re
 import signal
 import ssl
 import sys
@@ -311,6 +312,22 @@ class TestTransport:
         with Server(silent, NO_CONTENT) as server:
             assert library.follow(server.url, retry_interval=1, timeout=0.3) == []
         assert len(server.requests) == 2
+
+    def test_what_is_told_of_a_drop(self, library: Library) -> None:
+        """In words that name the option, or what happened, whichever library it was."""
+
+        def cut(conn: Connection) -> None:
+            conn.send(head(CHUNKED), chunk(event("1")), "9\r\nda")
+            conn.cut()
+
+        for script, limits, told in (
+            (silent, {"timeout": 0.3}, "timeout"),
+            (stream(event("1"), end="open"), {"idle_timeout": 0.3}, "silence for .*idle_timeout"),
+            (cut, {}, "the body was cut short|without sending complete message body"),
+        ):
+            with Server(script) as server, pytest.raises(SSEConnectionError) as caught:
+                library.follow(server.url, max_retries=0, **limits)
+            assert re.search(f"/?: .*({told})", str(caught.value)), str(caught.value)
 
     def test_time_limits_for_reading_end_no_quiet_stream(self, library: Library) -> None:
         def quiet(conn: Connection) -> None:
