@@ -1612,12 +1612,16 @@ class _Options:
         self.reconnect: Any = method.upper() == "GET" if self.reconnect is None else self.reconnect
         self.url: Any = self.url.strip(" ")
         self.whole_url = _whole(self.url, self.transport)  # for messages
+        self.session = self.transport  # another library's client, as it was given
 
     def request(self, last_event_id: str, headers: Any, params: Any) -> Any:
         """What a link opens: a checked `httpclient.Request`, or a call of the transport."""
         ours = {"Accept": _EVENT_STREAM, "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
         if self.json is not None:
             ours["Content-Type"] = "application/json"
+        own = getattr(self.session, "headers", None)
+        if isinstance(own, Mapping) and _EVENT_STREAM in str(_header(own, "accept")).lower():
+            del ours["Accept"]  # a session's, which names more than ours, as MCP servers want it
         lines = [] if headers is None else _pairs("headers", headers)
         if last_event_id:
             if why := _unsendable(last_event_id):

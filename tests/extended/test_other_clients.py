@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -238,6 +239,26 @@ class TestTransport:
             if library.name != "aiohttp":
                 assert request.header("X-Own") == "client"
         assert [request.header("Last-Event-ID") for request in server.requests] == ["ž1", "1"]
+
+    def test_accept_of_the_client(self, library: Library) -> None:
+        """It stands if it names an event stream, among others: MCP servers want that."""
+        both = "application/json, text/event-stream"
+
+        def prepare(own: str, client: Any) -> None:
+            if library.name == "aiohttp":  # whose headers are given when it is made
+                client._default_headers["Accept"] = own
+            else:
+                client.headers["Accept"] = own
+
+        for own, options, sent in (
+            (both, {}, both),
+            (both, {"headers": {"accept": "text/*"}}, "text/*"),
+            ("application/json", {}, "text/event-stream"),
+            ("*/*", {}, "text/event-stream"),
+        ):
+            with Server(answer(event("1"))) as server:
+                library.follow(server.url, partial(prepare, own), reconnect=False, **options)
+            assert server.requests[0].header("Accept") == sent
 
     @FRAMINGS
     @CODINGS
