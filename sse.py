@@ -1190,7 +1190,10 @@ def _pieces(response: Any) -> Iterator[bytes]:
     stream = getattr(response, "stream", None)
     awaited = hasattr(stream, "__aiter__") and not hasattr(stream, "__iter__")  # httpx's
     if hasattr(response, "iter_bytes") and not awaited:  # httpx, httpclient, what transport= wants
-        return filter(None, response.iter_bytes())
+        pieces = response.iter_bytes()
+        if hasattr(pieces, "__iter__"):
+            return filter(None, pieces)
+        awaited = True  # as what openai makes of an answer
     if awaited or hasattr(response, "aiter_bytes"):
         raise TypeError("an answer of an asynchronous client is for AsyncEventSource")
     if kept := _body_read_before(response):
@@ -1311,7 +1314,10 @@ def _apieces(response: Any) -> AsyncIterator[bytes]:
     blocks = hasattr(stream, "__iter__") and not hasattr(stream, "__aiter__")  # httpx's
     if hasattr(response, "aiter_bytes") and not blocks:  # httpx, httpclient, as transport= wants
         return aiter(response.aiter_bytes())
-    if blocks or hasattr(response, "iter_bytes"):
+    pieces: Any = hasattr(response, "iter_bytes") and not blocks and response.iter_bytes()
+    if hasattr(pieces, "__aiter__"):  # of what openai makes of an answer
+        return aiter(pieces)
+    if blocks or pieces:
         raise TypeError("an answer of a client that blocks is for EventSource")
     if kept := _body_read_before(response):
         return _AsyncReads(_read_kept, kept)

@@ -340,6 +340,26 @@ class FromResponse(unittest.TestCase):
             with self.subTest(other), self.assertRaisesRegex(TypeError, other):
                 source.from_response(opened)
 
+    def test_an_awaited_answer_with_the_names_of_one_that_blocks(self) -> None:
+        """As openai's `with_streaming_response` gives it out."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"data: x"
+            yield b"\n\n"
+
+        async def main(made: Any) -> list[str]:
+            events = sse.AsyncEventSource.from_response(made)
+            seen = [event.data async for event in events]
+            await events.aclose()
+            return seen
+
+        kind, close = {"content-type": "text/event-stream"}, mock.AsyncMock()
+        made = SimpleNamespace(status_code=200, headers=kind, url="", iter_bytes=pieces, close=close)
+        self.assertEqual(asyncio.run(main(made)), ["x"])
+        close.assert_awaited_once()
+        with self.assertRaisesRegex(TypeError, "is for AsyncEventSource"):
+            sse.EventSource.from_response(made)
+
     def test_our_own_answers_of_the_other_world(self) -> None:
         async def main(server: Server) -> None:
             async with await httpclient.async_get(server.url, stream=True) as awaited:
