@@ -1584,8 +1584,6 @@ class _Options:
         def __getattr__(self, name: str) -> Any: ...
         def __setattr__(self, name: str, value: Any) -> None: ...
 
-    is_client = False  # is the transport another library's client?
-
     def __init__(self, given: dict[str, Any]) -> None:
         for name, default in _Client._defaults.items():
             value = given[name]
@@ -1618,7 +1616,7 @@ class _Options:
         self.reconnect: Any = method.upper() == "GET" if self.reconnect is None else self.reconnect
         self.url: Any = self.url.strip(" ")
         self.whole_url = _whole(self.url, self.transport)  # for messages
-        self.session = self.transport  # another library's client, as it was given
+        self.session = self.transport  # as it was given: a function, or another library's client
 
     def request(self, last_event_id: str, headers: Any, params: Any) -> Any:
         """What a link opens: a checked `httpclient.Request`, or a call of the transport."""
@@ -2513,7 +2511,6 @@ class _Client(Generic[_Made, _Transport]):
         else:
             try:
                 options.transport = _httpclient().transport_of(transport, self._asynchronous)
-                options.is_client = options.transport is not transport  # of another library
             except ImportError:  # sse.py by itself: then it must be a function
                 if not callable(transport):
                     raise
@@ -2627,7 +2624,7 @@ class _Client(Generic[_Made, _Transport]):
     def _new_link(self) -> Any:
         options = self._options
         if options.transport is not None:
-            return self._foreign(options.idle_timeout, options.is_client)
+            return self._foreign(options.idle_timeout, options.transport is not options.session)
         route = options.verify, options.proxy, options.uds, options.follow_redirects
         return getattr(_httpclient(), self._exchange)(*route, options.idle_timeout)
 
