@@ -2801,7 +2801,7 @@ class _Client(Generic[_Made, _Transport]):
             return None
         return await attempt.open(request, timeout, options, self.last_event_id)
 
-    async def _made(self, option: Any, timeout: float | None) -> tuple[Any, float | None]:
+    async def _made(self, option: Any, timeout: Any) -> tuple[Any, Any]:
         """An option's value for this attempt, and the seconds that are left then."""
         if not callable(option):
             return option, timeout
@@ -2938,7 +2938,7 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
             _opens(gate, seconds)
         self._waker = None
 
-    async def _awaited(self, option: Any, timeout: float | None) -> Any:
+    async def _awaited(self, option: Any, timeout: Any) -> Any:
         return await option
 
 
@@ -3063,7 +3063,7 @@ class AsyncSSEClient(
         finally:
             self._waker = None
 
-    async def _awaited(self, option: Any, timeout: float | None) -> Any:
+    async def _awaited(self, option: Any, timeout: Any) -> Any:
         """The result of the caller's coroutine, in a task, so that `close` need not cancel us."""
         import asyncio
 
