@@ -3057,7 +3057,7 @@ class AsyncSSEClient(
 
         loop = asyncio.get_running_loop()
         gate = loop.create_future()
-        self._waker = partial(loop.call_soon_threadsafe, gate.cancel)  # from a signal's handler too
+        self._waker = lambda: loop.call_soon_threadsafe(gate.cancel)  # from a handler too
         try:
             await asyncio.wait({gate}, timeout=seconds)
         finally:
@@ -3068,7 +3068,7 @@ class AsyncSSEClient(
         import asyncio
 
         task, in_time = asyncio.ensure_future(option), False
-        self._waker = partial(task.get_loop().call_soon_threadsafe, task.cancel)
+        self._waker = lambda: task.get_loop().call_soon_threadsafe(task.cancel)
         try:
             await asyncio.wait({task}, timeout=timeout)
             in_time = task.done()
