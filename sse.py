@@ -1111,16 +1111,15 @@ _SOCKETS = ("raw.connection.sock", "connection.sock", "raw._fp.fp.raw._sock", "_
 # what is no drop though it derives from one: the caller's mistakes, too many redirects, and what
 # a hook of his makes of a status. These come again each time, so they reach the caller.
 _DROPS = set(
-    "httpx.TransportError httpx.DecodingError httpx2.TransportError httpx2.DecodingError "
-    "aiohttp.ClientError urllib3.HTTPError urllib3_future.HTTPError http.HTTPException "
-    "zlib.error builtins.OSError builtins.EOFError".split()
+    "httpx.TransportError httpx.DecodingError aiohttp.ClientError urllib3.HTTPError "
+    "http.HTTPException zlib.error builtins.OSError builtins.EOFError".split()
 )
 _NO_DROPS = set(
-    "httpx.UnsupportedProtocol httpx.LocalProtocolError httpx2.UnsupportedProtocol "
-    "httpx2.LocalProtocolError requests.HTTPError requests.TooManyRedirects niquests.HTTPError "
-    "niquests.TooManyRedirects aiohttp.ClientResponseError aiohttp.NonHttpUrlClientError "
+    "httpx.UnsupportedProtocol httpx.LocalProtocolError requests.HTTPError "
+    "requests.TooManyRedirects aiohttp.ClientResponseError aiohttp.NonHttpUrlClientError "
     "urllib.HTTPError http.InvalidURL builtins.ValueError builtins.TypeError".split()
 )
+_FORKS = {"httpx2": "httpx", "niquests": "requests", "urllib3_future": "urllib3"}
 
 # What aiohttp says of a proxy that fails, and, as the cause, of an answer that is not HTTP, by the
 # class that it also has for a status.
@@ -1449,8 +1448,9 @@ def _is_drop(error: BaseException | None) -> bool:
 
 
 def _kinds(error: BaseException | None) -> set[str]:
-    """Package and class of an error, and of what that derives from."""
-    return {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
+    """Package and class of an error, and of what that derives from; a fork is as its origin."""
+    kinds = [(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__]
+    return {f"{_FORKS.get(package, package)}.{name}" for package, name in kinds}
 
 
 def _is_certificate(error: BaseException) -> bool:
@@ -1473,7 +1473,7 @@ def _status(error: BaseException | None) -> int | None:
     if isinstance(error, SSEHTTPError):
         return error.status_code
     for cause in [] if error is None else _chain(error):
-        if _kinds(cause) & {"urllib3.ResponseError", "urllib3_future.ResponseError"}:
+        if "urllib3.ResponseError" in _kinds(cause):
             found = re.search(r"\b[0-9]{3}\b", str(cause))
             return int(found[0]) if found else None
     return None
@@ -1818,11 +1818,8 @@ def _was_given(frame: Any, value: object) -> bool:
 # its own for a time limit only until the head has come.
 _SAID = {
     "requests.ReadTimeout": "no answer within timeout",
-    "niquests.ReadTimeout": "no answer within timeout",
     "urllib3.ReadTimeoutError": "silence for idle_timeout",
-    "urllib3_future.ReadTimeoutError": "silence for idle_timeout",
     "httpx.ReadTimeout": "silence for timeout, or idle_timeout in an open stream",
-    "httpx2.ReadTimeout": "silence for timeout, or idle_timeout in an open stream",
     "http.IncompleteRead": "the body was cut short",
     "aiohttp.ClientPayloadError": "the body was cut short, or is broken",
 }
