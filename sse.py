@@ -1616,14 +1616,14 @@ class _Options:
         self.reconnect: Any = method.upper() == "GET" if self.reconnect is None else self.reconnect
         self.url: Any = self.url.strip(" ")
         self.whole_url = _whole(self.url, self.transport)  # for messages
-        self.session = self.transport  # as it was given: a function, or another library's client
+        self.send: Any = self.transport  # or, of another library's client, what sends by it
 
     def request(self, last_event_id: str, headers: Any, params: Any) -> Any:
         """What a link opens: a checked `httpclient.Request`, or a call of the transport."""
         ours = {"Accept": _EVENT_STREAM, "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
         if self.json is not None:
             ours["Content-Type"] = "application/json"
-        own = getattr(self.session, "headers", None)
+        own = getattr(self.transport, "headers", None)
         if isinstance(own, Mapping) and _EVENT_STREAM in str(_header(own, "accept")).lower():
             del ours["Accept"]  # a session's, which names more than ours, as MCP servers want it
         lines = [] if headers is None else _pairs("headers", headers)
@@ -1657,7 +1657,7 @@ class _Options:
             pass  # sse.py by itself, with a function as transport: that has to look at them
         names = {name.lower() for name, _ in merged}
         sent = dict(merged) if len(names) == len(merged) else merged
-        return partial(self.transport, self.method, url, headers=sent, content=self.content)
+        return partial(self.send, self.method, url, headers=sent, content=self.content)
 
 
 def _pairs(name: str, option: Any) -> list[tuple[str, Any]]:
@@ -2507,7 +2507,7 @@ class _Client(Generic[_Made, _Transport]):
             raise TypeError("set verify, proxy, uds, follow_redirects on the client in transport=")
         else:
             try:
-                options.transport = _httpclient().transport_of(transport, self._asynchronous)
+                options.send = _httpclient().transport_of(transport, self._asynchronous)
             except ImportError:  # sse.py by itself: then it must be a function
                 if not callable(transport):
                     raise
@@ -2621,7 +2621,7 @@ class _Client(Generic[_Made, _Transport]):
     def _new_link(self) -> Any:
         options = self._options
         if options.transport is not None:
-            return self._foreign(options.idle_timeout, options.transport is not options.session)
+            return self._foreign(options.idle_timeout, options.send is not options.transport)
         route = options.verify, options.proxy, options.uds, options.follow_redirects
         return getattr(_httpclient(), self._exchange)(*route, options.idle_timeout)
 
