@@ -981,12 +981,11 @@ class EventSource(_Source[Iterable[str] | Iterable[bytes]]):
         `httpclient` an error of their own, at the first step.
         """
         _check_option("content_type", content_type)
-        facts = _facts(response)
+        facts, link = _facts(response), _BlockingForeign(None)
         refusal = _refusal(facts, content_type, again=False)
         if refusal is not None:
-            raise refusal(body=_run(_BlockingForeign(None).beginning(response)))
+            raise refusal(body=_run(link.beginning(response)))
         _check_unread(response, facts)
-        link = _BlockingForeign(None)
         link.take(response)
         pieces = iter(link.next_piece, b"")
         new = cls.from_chunks(pieces, last_event_id=last_event_id, max_event_size=max_event_size)
