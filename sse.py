@@ -2121,8 +2121,7 @@ class _BlockingForeign(_ForeignLink):
                 pass  # no thread can be had: then the bound for each read has to do
 
     def stop(self) -> None:
-        responses = [*self._opened]
-        if not (responses and self._process == os.getpid() and all(map(_wake_reader, responses))):
+        if not (self._opened and all(map(_wake_reader, self._opened))):
             self.interrupt()
 
     def interrupt(self) -> None:
