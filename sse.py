@@ -2249,8 +2249,8 @@ class _AsyncForeign(_ForeignLink):
         if self._response is None:
             self.interrupt()
         elif step is not None and not self._is_left():
-            late = partial(self._loop.call_later, _MOMENT, self._interrupt_step, step)
-            self._loop.call_soon_threadsafe(late)
+            loop = self._loop
+            loop.call_soon_threadsafe(loop.call_later, _MOMENT, self._interrupt_step, step)
 
     def _interrupt_step(self, step: Any) -> None:
         if self._step is step:
