@@ -1389,11 +1389,8 @@ def _end_of(receiver: Any) -> BaseException:
 
 def _tune(sock: socket.socket) -> None:
     for setting in _SETTINGS:
-        try:
+        with _Ignored(OSError):  # an option that this system does not have
             sock.setsockopt(*setting)
-        except OSError as error:  # an option that this system does not have
-            if not _is_systems(error):
-                raise
 
 
 def _shut_down(sock: socket.socket) -> None:
