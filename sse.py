@@ -320,7 +320,7 @@ class SSEError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {name: _carried(value) for name, value in self.__dict__.items()}
-        return type(self), tuple(map(_carried, self.args)), state
+        return type(self), self.args, state
 
 
 class SSEConnectionError(SSEError, ConnectionError):
