@@ -1633,10 +1633,8 @@ class _Options:
                 lines = [line for line in lines if str(line[0]).lower() != "last-event-id"]
                 utf8 = last_event_id.encode().decode("latin-1")
                 lines.append(("Last-Event-ID", utf8))
-        merged = [*ours.items()]
-        if lines:
-            given = {str(name).lower() for name, _ in lines}
-            merged = [line for line in merged if line[0].lower() not in given] + lines
+        given = {str(name).lower() for name, _ in lines}
+        merged = [line for line in ours.items() if line[0].lower() not in given] + lines
         url = self.url
         if params:
             from urllib.parse import urlencode
