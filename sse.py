@@ -2935,23 +2935,19 @@ class SSEClient(_Client[Headers, "BlockingClient | Callable[..., Response]"]):
         return await option
 
 
-def _in_turn(method: Callable[[SSEClient], Any]) -> Any:
-    """The method, refused to a thread while another is inside of it."""
+if not _ONE_AT_A_TIME:
+    _next = SSEClient.__next__
 
-    @wraps(method)
-    def in_turn(client: SSEClient) -> Any:
-        if not client._turn.acquire(blocking=False):
+    @wraps(_next)
+    def _next_in_turn(client: SSEClient) -> SSEEvent:
+        if not client._turn.acquire(blocking=False):  # another thread is inside
             raise RuntimeError(_BUSY)
         try:
-            return method(client)
+            return _next(client)
         finally:
             client._turn.release()
 
-    return in_turn
-
-
-if not _ONE_AT_A_TIME:
-    SSEClient.__next__ = _in_turn(SSEClient.__next__)  # type: ignore[method-assign]
+    SSEClient.__next__ = _next_in_turn  # type: ignore[assignment]
 
 
 def _enter(client: _Client[Any, Any]) -> None:
