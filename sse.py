@@ -3197,22 +3197,18 @@ def _say(text: str) -> None:
         _give_up(sys.stderr)
 
 
-def _told(error: BaseException) -> str:
-    """An error in the words of the command line, without advice for programmers."""
-    if isinstance(error, SSEEventTooLargeError):
-        return f"an event is larger than {error.limit} bytes"
-    text = getattr(error, "strerror", None) or str(error)
-    return _worded(re.sub(r" \[[^\[\]]*=[^\[\]]*\]\Z", "", text))
-
-
 def _worded(text: str) -> str:
-    """The options by their flags, and a host that the URL has named not again."""
+    """In the words of the command line: without advice for programmers, the options by their flags,
+    and a host that the URL has named not again.
+    """
+    text = re.sub(r" \[[^\[\]]*=[^\[\]]*\]\Z", "", text)
     if not re.search(": (HTTP [0-9]|not an event stream)", text):  # which quote the server
         text = re.sub(r"\A(https?://([^/ ]+)[^ ]*): \2: ", r"\1: ", text)
         for name, flag in (
             ("idle_timeout=", "--idle-timeout "), ("timeout=", "--connect-timeout "),
             ("last_event_id", "--last-event-id"), ("verify=", "--cacert "), ("proxy=", "--proxy"),
-            (", or a function as transport=", ""),
+            (", or a function as transport=", ""), ("max_event_size=", ""),
+            ("; raise it, or None for no limit", ""),
         ):  # fmt: skip
             text = text.replace(name, flag)
     return text
@@ -3577,7 +3573,7 @@ def main(argv: list[str] | None = None) -> int:
         _say(f"sse: the output cannot be written: {cause.strerror}")
         return 1
     except (SSEError, ValueError, TypeError, OSError, ImportError) as error:
-        _say(f"sse: {_told(error)}")
+        _say(f"sse: {_worded(getattr(error, 'strerror', None) or str(error))}")
         return 2 if isinstance(error, ValueError) else 1
     return 0
 
