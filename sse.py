@@ -714,16 +714,14 @@ class SSEParser:
         if stream.text or self._untold:
             return None
         type, lines, id, retry = stream.block or ("", [], stream.last_event_id, None)
-        known = "\n".join(lines).split("\n") if lines else []
-        block = [f"event: {type}", *[f"data: {line}" for line in known]]
+        block = [f"event: {type}"] if retry is None else [f"event: {type}", f"retry: {retry}"]
+        if lines:
+            block += [f"data: {line}" for line in "\n".join(lines).split("\n")]
         half = self._kept.decode("utf-8", "replace")
         block += [half if stream.begun else half.removeprefix("\ufeff"), "", ""]
         parser = SSEParser(id, None)
         parser._stream.text = "\n".join(block)
-        event = next(parser._items)
-        if event is None or event.retry is not None:
-            return event  # type: ignore[no-any-return]
-        return SSEEvent(event.event, event.data, event.id, retry)
+        return next(parser._items)  # type: ignore[no-any-return]
 
     def feed(self, chunk: bytes | bytearray | memoryview | str) -> list[SSEEvent]:
         """The events that `chunk`, any piece of the stream, completes.
