@@ -346,10 +346,10 @@ class SSEConnectionError(SSEError, ConnectionError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         kind, args, state = super().__reduce__()
-        return kind, args, state | {"last_error": args[2]}
+        return kind, args, state | {"last_error": _words(self.last_error)}
 
     def __str__(self) -> str:
-        cause = _cause(self.args[2]) + (" inside an event" if self.unfinished else "")
+        cause = _cause(self.last_error) + (" inside an event" if self.unfinished else "")
         cause += ", and `until` had accepted no event" if self._missed else ""
         counts = {"event{} delivered": self.delivered}
         counts["reconnection{} tried in a row"] = self.retries
@@ -1620,7 +1620,8 @@ class _Options:
         ours = {"Accept": _EVENT_STREAM, "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
         if self.json is not None:
             ours["Content-Type"] = "application/json"
-        own = getattr(self.transport, "headers", None)
+        is_client = self.send is not self.transport
+        own = getattr(self.transport, "headers", None) if is_client else None
         if isinstance(own, Mapping) and _EVENT_STREAM in str(_header(own, "accept")).lower():
             del ours["Accept"]  # a session's, which names more than ours, as MCP servers want it
         lines = [] if headers is None else _pairs("headers", headers)
@@ -1964,6 +1965,7 @@ class _Silence(_Ours, TimeoutError):
     """A time limit of ours over what others do."""
 
 
+_SLICE = 0.25 if os.name == "nt" else 1e6  # seconds; Windows sees Ctrl-C only between two waits
 _MOMENT = 0.05  # seconds in which what has arrived gets through another library
 _GRACE = 1.0  # seconds for another library's client to take its connection back
 _closing: set[Any] = set()  # tasks that take longer to give something back; the loop holds none
@@ -1983,6 +1985,19 @@ def _open_gate(gate: Any) -> None:
         pass  # it is open
 
 
+def _in_thread(function: Callable[..., object], *arguments: Any) -> bool:
+    """Call it in a thread, if one can be had: there may be too many, or the interpreter ends. In
+    one step: `threading.Thread` would not get over what a signal's handler raises.
+    """
+    try:
+        _thread.start_new_thread(function, arguments)
+    except RuntimeError as error:
+        if _from_handler(error) is not None:
+            raise
+        return False
+    return True
+
+
 def _opens(gate: Any, seconds: float) -> bool:
     """Wait for a gate, at most so many seconds; is it open?"""
     while seconds > 0:
@@ -1990,9 +2005,6 @@ def _opens(gate: Any, seconds: float) -> bool:
             return True
         seconds -= _SLICE
     return False
-
-
-_SLICE = 0.25 if os.name == "nt" else 1e6  # seconds; Windows sees Ctrl-C only between two waits
 
 
 class _ForeignLink:
@@ -2037,7 +2049,7 @@ class _BlockingForeign(_ForeignLink):
         self._opened: list[Any] = []  # the response, from when it is there until it is closed
         self._failures: list[BaseException] = []  # what the transport raised in its place
         self._gate = _closed_gate()  # of who waits for one of the two
-        self._timer: Any = None  # bounds all reads of an error's body together
+        self._watched: Any = None  # gate of who bounds all reads of an error's body together
         self._pieces: Iterator[bytes] = iter(())
         self._inside = False
 
@@ -2058,15 +2070,11 @@ class _BlockingForeign(_ForeignLink):
 
     def _open_apart(self, send: Callable[[], Any], timeout: float | None) -> None:
         from contextvars import copy_context
-        from threading import Thread
 
         if self.closed:
             raise ConnectionAbortedError
-        thread = Thread(target=copy_context().run, args=(self._send, send), daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:  # as for want of descriptors
-            raise _Ours(f"no thread for the transport: {error}") from error
+        if not _in_thread(copy_context().run, self._send, send):
+            self._send(send)
         # A process that was stopped looks at what has arrived.
         in_time = _opens(self._gate, inf if timeout is None else timeout + _MOMENT)
         if self.closed:
@@ -2104,17 +2112,15 @@ class _BlockingForeign(_ForeignLink):
 
     def limit(self, seconds: float) -> None:
         """The libraries bound each read by itself, and a body may come byte by byte."""
-        from threading import Timer
-
         for response in self._opened:
             _limit_reads(response, seconds)
-        if self._timer is None:
-            self._timer = Timer(seconds, self.stop)
-            self._timer.daemon = True
-            try:
-                self._timer.start()
-            except RuntimeError:
-                pass  # no thread can be had: then the bound for each read has to do
+        if self._watched is None:
+            self._watched = _closed_gate()
+            _in_thread(self._watch, self._watched, seconds)
+
+    def _watch(self, gate: Any, seconds: float) -> None:
+        if not _opens(gate, seconds):
+            self.stop()
 
     def stop(self) -> None:
         if not (self._opened and all(map(_wake_reader, self._opened))):
@@ -2141,9 +2147,8 @@ class _BlockingForeign(_ForeignLink):
 
     async def release(self) -> None:
         self.interrupt()
-        if self._timer is not None and self._timer.is_alive():
-            self._timer.cancel()
-            self._timer.join(_GRACE)
+        if self._watched is not None:
+            _open_gate(self._watched)
 
     # For `EventSource`, whose source it is.
     close = interrupt
@@ -2173,7 +2178,7 @@ class _AsyncForeign(_ForeignLink):
         self._context: dict[str, Any] = {}  # of the tasks, as an argument
         self._step: Any = None  # the task of the step that goes on
         self._begun = 0.0  # when, by the loop's clock
-        self._late: Any = None  # when its time was found to be over
+        self._extra = _MOMENT  # seconds in which what has arrived is looked at, if it is late
         self._closer: Any = None  # the task that gives the connection back
         self.whole = True  # no piece was handed over since `read` was called
 
@@ -2189,7 +2194,8 @@ class _AsyncForeign(_ForeignLink):
         return self._response
 
     def take(self, response: Any) -> None:
-        self._response, self._pieces = response, _apieces(response)
+        self._response = response  # to be closed, even if it cannot be read
+        self._pieces = _apieces(response)
 
     async def read(self) -> bytes:
         self.whole = True  # the step goes on, whatever happens to who awaits it
@@ -2218,14 +2224,19 @@ class _AsyncForeign(_ForeignLink):
                 self._context["context"] = copy_context()
         clock = self._loop.time
         if self._step is None:
-            self._step, self._begun, self._late = self._task(step()), clock(), None
+            self._step, self._begun = self._task(step), clock()
+            if seconds != 0:  # else it is stopped: all steps to come have one moment together
+                self._extra = _MOMENT
         task = self._step
-        if not task.done() and self._late is None:
+        if not task.done():
             left = None if seconds is None else max(0.0, self._begun + seconds - clock())
             await asyncio.wait({task}, timeout=left)
-            self._late = clock()
-        if not task.done():  # a process that was stopped looks at what has arrived
-            await asyncio.wait({task}, timeout=max(0.0, self._late + _MOMENT - clock()))
+        if not task.done():
+            late = clock()
+            try:
+                await asyncio.wait({task}, timeout=self._extra)
+            finally:
+                self._extra = max(0.0, self._extra - (clock() - late))
         if not task.done():
             raise _Silence(f"{what}={seconds:g} seconds")
         self._step = None
@@ -2233,11 +2244,16 @@ class _AsyncForeign(_ForeignLink):
             raise ConnectionAbortedError
         return task.result()
 
-    def _task(self, awaitable: Any) -> Any:
+    def _task(self, step: Callable[[], Any]) -> Any:
         async def result() -> Any:
-            return await awaitable
+            return await step()
 
-        return self._loop.create_task(result(), **self._context)
+        coroutine = result()
+        try:
+            return self._loop.create_task(coroutine, **self._context)
+        except TypeError:  # of a task factory that knows no contexts
+            self._context = {}
+            return self._loop.create_task(coroutine)
 
     def stop(self) -> None:
         """What has arrived is there within a moment of the library's time."""
@@ -2265,7 +2281,7 @@ class _AsyncForeign(_ForeignLink):
 
     def _give_back(self) -> None:
         if self._closer is None:
-            self._closer = self._task(self._close())
+            self._closer = self._task(self._close)
             _closing.add(self._closer)
             self._closer.add_done_callback(_closing.discard)
 
@@ -2727,10 +2743,9 @@ class _Client(Generic[_Made, _Transport]):
     def _call(self, name: str, *arguments: Any) -> Any:
         """What a hook, or `until`, returns. A coroutine would be a yes, or do nothing."""
         result = getattr(self._options, name)(*arguments)
-        if hasattr(result, "__await__"):
-            if hasattr(result, "close"):
-                result.close()
-            raise TypeError(f"{name} is {_CHECKS[name][2]}, not one that returns a coroutine")
+        if hasattr(result, "__await__") and hasattr(result, "close"):
+            result.close()
+            raise TypeError(f"{name} must be {_CHECKS[name][2]}; this one returns a coroutine")
         return result
 
     def _raise_failure(self) -> None:
@@ -2787,14 +2802,14 @@ class _Client(Generic[_Made, _Transport]):
         if request is None or made or self.last_event_id != options.last_event_id:
             headers, timeout = await self._made(options.headers, timeout)
             params, timeout = await self._made(options.params, timeout)
+            if self._closed or self._restart:
+                return None
             request = options.request(self.last_event_id, headers, params)
-        if self._closed or self._restart:
-            return None
         return await attempt.open(request, timeout, options, self.last_event_id)
 
     async def _made(self, option: Any, timeout: Any) -> tuple[Any, Any]:
         """An option's value for this attempt, and the seconds that are left then."""
-        if not callable(option):
+        if not callable(option) or self._closed or self._restart:
             return option, timeout
         begun, option = time.monotonic(), option()
         if hasattr(option, "__await__"):
@@ -3046,7 +3061,8 @@ class AsyncSSEClient(
         gate = loop.create_future()
         self._waker = lambda: loop.call_soon_threadsafe(gate.cancel)  # from a handler too
         try:
-            await asyncio.wait({gate}, timeout=seconds)
+            if not (self._closed or self._restart):
+                await asyncio.wait({gate}, timeout=seconds)
         finally:
             self._waker = None
 
@@ -3057,13 +3073,15 @@ class AsyncSSEClient(
         task, in_time = asyncio.ensure_future(option), False
         self._waker = lambda: task.get_loop().call_soon_threadsafe(task.cancel)
         try:
-            await asyncio.wait({task}, timeout=timeout)
+            if not (self._closed or self._restart):
+                await asyncio.wait({task}, timeout=timeout)
             in_time = task.done()
         finally:
             self._waker = None
             if task.cancel():  # it goes on; what it raises now, nobody needs
                 task.add_done_callback(lambda task: task.cancelled() or task.exception())
-                await _finished(task, _GRACE)
+                if not isinstance(sys.exc_info()[1], GeneratorExit):  # then nothing can be awaited
+                    await _finished(task, _GRACE)
         if self._closed or self._restart:
             return None
         if not in_time:

@@ -20,6 +20,7 @@ from tests.server import CHUNKED, NO_CONTENT, PATIENCE, Connection, Server, chun
 from tests.worlds import Checked, World, in_both_worlds, needs_prompt_finalizers
 
 STREAM = {"Content-Type": "text/event-stream"}
+STATUS = {"status_code": 200, "headers": STREAM, "url": "http://a/"}
 STALLED = head("Content-Length: 100", status="401 Unauthorized")
 
 
@@ -185,6 +186,42 @@ class AwaitedTransports(Checked):
 
         self.run_async(main())
 
+    def test_reconnect_is_not_put_off_by_what_goes_on_arriving(self) -> None:
+        class Endless(Pieces):
+            async def aiter_bytes(self) -> AsyncIterator[bytes]:
+                while True:
+                    yield b"data: old\n\n"
+                    await asyncio.sleep(0.002)
+
+        async def main() -> None:
+            answers = Endless(), Pieces(b"data: new\n\n")
+            async with sse.async_connect("http://a/", transport=answering(*answers)) as client:
+                await anext(client)
+                client.reconnect()
+                while (await anext(client)).data != "new":
+                    pass
+
+        self.run_async(main())
+
+    def test_a_task_factory_that_knows_no_contexts(self) -> None:
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_task_factory(lambda loop, coroutine: asyncio.Task(coroutine, loop=loop))
+            async with sse.async_connect("http://a/", transport=answering(Pieces(b"data: x\n\n"))) as client:
+                self.assertEqual((await anext(client)).data, "x")
+
+        self.run_async(main())
+
+    def test_an_answer_that_cannot_be_read_is_closed(self) -> None:
+        async def main() -> None:
+            blocking = SimpleNamespace(**STATUS, iter_bytes=lambda: iter(()), close=lambda: closed.append(True))
+            with self.assertRaisesRegex(TypeError, "client that blocks"):
+                await anext(sse.async_connect("http://a/", transport=answering(blocking)))
+
+        closed: list[bool] = []
+        self.run_async(main())
+        self.assertEqual(closed, [True])
+
     def test_silence_is_noticed_by_who_polls(self) -> None:
         """Each poll is shorter than the limit, which all of them together exceed."""
 
@@ -290,6 +327,50 @@ class Attempts(Checked):
 
         asyncio.run(main())
 
+    def test_a_step_that_is_closed_while_headers_are_made(self) -> None:
+        async def main() -> None:
+            made = []
+
+            async def headers() -> dict[str, str]:
+                made.append(True)
+                await asyncio.sleep(0 if len(made) > 1 else PATIENCE)
+                return {}
+
+            client = sse.async_connect("http://a/", transport=answering(Pieces(b"data: x\n\n")), headers=headers)
+            step = client.__anext__()
+            step.send(None)
+            await asyncio.sleep(0)
+            step.close()
+            self.assertEqual((await anext(client)).data, "x")
+            await client.close()
+
+        asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+    def test_params_are_not_made_for_who_closes_while_headers_are(self) -> None:
+        async def main() -> None:
+            begun: list[str] = []
+
+            async def make(name: str) -> dict[str, str]:
+                begun.append(name)
+                await asyncio.sleep(PATIENCE)
+                return {}
+
+            options: Any = {"headers": lambda: make("headers"), "params": lambda: make("params")}
+            client = sse.async_connect("http://a/", timeout=None, **options)
+            task = asyncio.ensure_future(anext(client, None))
+            while not begun:
+                await asyncio.sleep(0)
+            await client.close()
+            self.assertIsNone(await task)
+            self.assertEqual(begun, ["headers"])
+
+        asyncio.run(asyncio.wait_for(main(), PATIENCE))
+
+    def test_an_error_whose_arguments_were_changed(self) -> None:
+        error = SSEConnectionError("http://a/", 1, None)
+        error.args = ("more",)
+        self.assertIn("the server ended the stream", str(error))
+
     def test_the_time_that_headers_and_params_take_is_of_the_attempt(self) -> None:
         async def main() -> None:
             seen: list[float] = []
@@ -384,9 +465,26 @@ class Hooks(World):
         for name in ("on_open", "on_error", "on_comment", "until"):
             hook = {name: lambda *args: coroutine(*args)}
             with self.subTest(name), Server(stream(":\n", "data: x\n\n"), NO_CONTENT) as server:
-                with self.assertRaisesRegex(TypeError, f"{name} is a plain function.* coroutine"):
+                with self.assertRaisesRegex(TypeError, f"{name} must be a plain function.* returns a coroutine"):
                     with self.connect(server.url, **hook) as client:
                         [*client]
+
+
+class Tasks(Checked):
+    def test_a_hook_may_return_what_goes_on(self) -> None:
+        async def main(server: Server) -> None:
+            done = []
+
+            async def note() -> None:
+                done.append(True)
+
+            options: Any = {"on_open": lambda response: asyncio.ensure_future(note())}
+            async with sse.async_connect(server.url, **options) as client:
+                self.assertEqual((await anext(client)).data, "x")
+            self.assertEqual(done, [True])
+
+        with Server(stream("data: x\n\n", end="open")) as server:
+            asyncio.run(main(server))
 
 
 if __name__ == "__main__":
