@@ -336,7 +336,8 @@ class Attempts(Checked):
                 await asyncio.sleep(0 if len(made) > 1 else PATIENCE)
                 return {}
 
-            client = sse.async_connect("http://a/", transport=answering(Pieces(b"data: x\n\n")), headers=headers)
+            options: Any = {"headers": headers, "retry_interval": 1}
+            client = sse.async_connect("http://a/", transport=answering(Pieces(b"data: x\n\n")), **options)
             step = client.__anext__()
             step.send(None)
             await asyncio.sleep(0)
