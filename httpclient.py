@@ -314,7 +314,7 @@ def _host(host: str) -> str:
         try:  # of its spellings the usual one (RFC 5952), so that it is one origin
             packed = socket.inet_pton(socket.AF_INET6, address)
             address = socket.inet_ntop(socket.AF_INET6, packed)
-        except (OSError, UnicodeError):
+        except (OSError, ValueError):
             raise InvalidRequestError("the address in brackets is not IPv6") from None
         if percent and not re.fullmatch(r"(?a)[\w-]{1,15}(\.[\w-]{1,15}){0,2}", zone):
             raise InvalidRequestError("the zone of the IPv6 address is no name of an interface")
