@@ -96,6 +96,7 @@ def fuzz_url(data: bytes) -> None:
 
 def fuzz_redirect(data: bytes) -> None:
     base, _, location = data.decode("latin-1").partition("\n")
+    location = location.replace("\n", "")  # which ends a header line
     headers = {"Authorization": "secret", "Accept": "text/event-stream"}
     try:
         request = Request("GET", base, headers)
