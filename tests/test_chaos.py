@@ -98,7 +98,7 @@ def options(chance: random.Random) -> dict[str, Any]:
 @in_both_worlds
 class AtRandom(World):
     def test_it(self) -> None:
-        for seed in range(40 * ROUNDS):
+        for seed in range(25 * ROUNDS):
             chance = random.Random(seed)
             with (
                 self.subTest(seed=seed),
@@ -134,7 +134,7 @@ class Cancelled(AsyncWorld):
     """A task that is cancelled again and again, and goes on all the same."""
 
     def test_it(self) -> None:
-        for seed in range(40 * ROUNDS):
+        for seed in range(25 * ROUNDS):
             chance = random.Random(seed)
             with self.subTest(seed=seed), Server(Chaos(seed), repeat=True, read=False, tls=seed % 3 == 0) as server:
                 with contextlib.suppress(sse.SSEError):

@@ -205,7 +205,7 @@ class SyncClose(SyncWorld):
         never = threading.Event()
         for tls in (False, True):
             with Server(script, repeat=True, read=True, tls=tls) as server:
-                for number in range(100 * ROUNDS):
+                for number in range(60 * ROUNDS):
                     with self.subTest(tls=tls, number=number):
                         client = sse.connect(server.url, verify=CA, retry_interval=0)
                         reader = Reader(client, [])
@@ -740,7 +740,7 @@ class Growth:
 class Week(World):
     """A feed followed over very many reconnects: every event once, and nothing grows."""
 
-    EVENTS = 2000 * ROUNDS
+    EVENTS = 1200 * ROUNDS
 
     def setUp(self) -> None:
         super().setUp()

@@ -17,7 +17,7 @@ from typing import Any
 import sse
 from sse import SSEConnectionError, SSEHTTPError
 from tests.server import CHUNKED, NO_CONTENT, PATIENCE, Connection, Server, chunk, head, stream
-from tests.worlds import Checked, World, in_both_worlds, needs_prompt_finalizers
+from tests.worlds import Checked, World, in_both_worlds, needs_prompt_finalizers, patiently
 
 STREAM = {"Content-Type": "text/event-stream"}
 STATUS = {"status_code": 200, "headers": STREAM, "url": "http://a/"}
@@ -283,11 +283,11 @@ class Attempts(Checked):
     def test_what_an_answer_says_is_told_to_who_polls(self) -> None:
         """Its body may take longer than any poll."""
 
-        async def main(server: Server, **options: Any) -> None:
-            async with sse.async_connect(server.url, **options) as client:
+        async def main(server: Server, seconds: float) -> None:
+            async with sse.async_connect(server.url, retry_interval=1) as client:
                 await anext(client)
                 with self.assertRaises(asyncio.TimeoutError):  # it reads the body of the error
-                    await asyncio.wait_for(anext(client), 1)
+                    await asyncio.wait_for(anext(client), seconds)
                 with self.assertRaisesRegex(SSEHTTPError, "401 Unauthorized"):
                     await anext(client)
 
@@ -295,9 +295,12 @@ class Attempts(Checked):
             conn.send(STALLED)
             conn.stall()
 
-        with Server(stream("data: x\n\n"), refuse) as server:
-            asyncio.run(main(server, retry_interval=1))
-            self.assertEqual(len(server.requests), 2)
+        def scenario(factor: int) -> None:
+            with Server(stream("data: x\n\n"), refuse) as server:
+                asyncio.run(main(server, 0.15 * factor))
+                self.assertEqual(len(server.requests), 2)
+
+        patiently(scenario)
 
     def test_headers_that_took_too_long_have_ended(self) -> None:
         """When the step is over, so that no two of them run at once."""

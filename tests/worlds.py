@@ -13,6 +13,7 @@ import contextlib
 import faulthandler
 import gc
 import inspect
+import linecache
 import logging
 import os
 import signal
@@ -75,6 +76,7 @@ if LOOP := os.environ.get("SSE_TEST_LOOP"):  # a whole run on another event loop
 
 # Debug mode notes for each callback who asked for it; ten frames deep that is a fifth of the time of all tests.
 asyncio.constants.DEBUG_STACK_DEPTH = 1
+linecache.checkcache = lambda filename=None: None  # no file changes meanwhile, and it would look each time
 
 
 class Checked(unittest.TestCase):
