@@ -1732,7 +1732,8 @@ class _BlockingWire(_ThreadWire):
 
     def _take(self) -> bytes:
         sock = self._sock
-        self.check(monotonic())
+        if self.expires is not None:
+            self.check(monotonic())
         if self._unsent:
             self._push()
         if self._quick is None and self.expires is None:
