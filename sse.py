@@ -1615,13 +1615,17 @@ class _Options:
         self.whole_url = _whole(self.url, self.transport)  # for messages
         self.send: Any = self.transport  # or, of another library's client, what sends by it
 
+    @property
+    def is_client(self) -> bool:
+        """Is the transport another library's client, and no function?"""
+        return self.send is not self.transport
+
     def request(self, last_event_id: str, headers: Any, params: Any) -> Any:
         """What a link opens: a checked `httpclient.Request`, or a call of the transport."""
         ours = {"Accept": _EVENT_STREAM, "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
         if self.json is not None:
             ours["Content-Type"] = "application/json"
-        is_client = self.send is not self.transport
-        own = getattr(self.transport, "headers", None) if is_client else None
+        own = getattr(self.transport, "headers", None) if self.is_client else None
         if isinstance(own, Mapping) and _EVENT_STREAM in str(_header(own, "accept")).lower():
             del ours["Accept"]  # a session's, which names more than ours, as MCP servers want it
         lines = [] if headers is None else _pairs("headers", headers)
@@ -2631,7 +2635,7 @@ class _Client(Generic[_Made, _Transport]):
     def _new_link(self) -> Any:
         options = self._options
         if options.transport is not None:
-            return self._foreign(options.idle_timeout, options.send is not options.transport)
+            return self._foreign(options.idle_timeout, options.is_client)
         route = options.verify, options.proxy, options.uds, options.follow_redirects
         return getattr(_httpclient(), self._exchange)(*route, options.idle_timeout)
 
@@ -2802,15 +2806,17 @@ class _Client(Generic[_Made, _Transport]):
         if request is None or made or self.last_event_id != options.last_event_id:
             headers, timeout = await self._made(options.headers, timeout)
             params, timeout = await self._made(options.params, timeout)
-            if self._closed or self._restart:
-                return None
             request = options.request(self.last_event_id, headers, params)
+        if self._closed or self._restart:  # perhaps before it was known which link to interrupt
+            return None
         return await attempt.open(request, timeout, options, self.last_event_id)
 
     async def _made(self, option: Any, timeout: Any) -> tuple[Any, Any]:
         """An option's value for this attempt, and the seconds that are left then."""
-        if not callable(option) or self._closed or self._restart:
+        if not callable(option):
             return option, timeout
+        if self._closed or self._restart:
+            return None, timeout
         begun, option = time.monotonic(), option()
         if hasattr(option, "__await__"):
             option = await self._awaited(option, timeout)

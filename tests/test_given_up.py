@@ -458,6 +458,28 @@ class Attempts(Checked):
                 self.assertEqual(next(client).data, "2")
 
 
+class Closed(Checked):
+    def test_before_it_is_known_which_connection_to_interrupt(self) -> None:
+        """By another thread, between the look whether it is closed and the attempt."""
+
+        class Blocking(sse.SSEClient):
+            def _new_link(self) -> Any:
+                link = super()._new_link()
+                self.close()
+                return link
+
+        class Awaited(sse.AsyncSSEClient):
+            def _new_link(self) -> Any:
+                link = super()._new_link()
+                self._end()
+                return link
+
+        with Server() as server:
+            self.assertEqual([*Blocking(server.url, timeout=None)], [])
+            asyncio.run(asyncio.wait_for(anext(Awaited(server.url, timeout=None), None), PATIENCE))  # type: ignore
+            self.assertEqual(server.connections, [])
+
+
 @in_both_worlds
 class Hooks(World):
     def test_a_coroutine_is_refused(self) -> None:
